@@ -1,0 +1,72 @@
+"""Mentions of actors in an article, found by a lexicon of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ahocorasick_rs import AhoCorasick
+
+from .schema import Article, Field
+
+_FIELDS: tuple[Field, ...] = ("title", "text")
+# One code point for one, so that offsets stay: typographic quotes, hyphens and spaces.
+_FOLD = str.maketrans({"’": "'", "‘": "'", "‐": "-", "‑": "-", "\u00a0": " ", "\n": " ", "\t": " "})
+_MIN_CAPITALS = 5
+"""Letters from which a name is also found in capitals ("RUSSIA"); shorter ones look like acronyms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A place that names an actor: `article.field(field)[start:end]`, in code points."""
+
+    name: str
+    field: Field
+    start: int
+    end: int
+
+
+class ActorFinder:
+    """Finds the longest names of a lexicon that stand as whole words, by case.
+
+    Args:
+        forms: canonical name of every surface form ("Tehran" → "Iran").
+    """
+
+    def __init__(self, forms: Mapping[str, str]) -> None:
+        self._canonical = {form.translate(_FOLD): name for form, name in forms.items()}
+        for form in list(self._canonical):
+            if len(form) >= _MIN_CAPITALS:
+                self._canonical.setdefault(form.upper(), self._canonical[form])
+        self._forms = list(self._canonical)
+        self._automaton = AhoCorasick(self._forms)
+
+    def find(self, article: Article) -> list[Mention]:
+        """All mentions, in order of field and offset; none overlaps another."""
+        return [mention for field in _FIELDS for mention in self._find(article.field(field), field)]
+
+    def resolve(self, name: str) -> str:
+        """The canonical name of `name`, itself where the lexicon does not know it."""
+        return self._canonical.get(name.translate(_FOLD), name)
+
+    def extended(self, names: Iterable[str]) -> ActorFinder:
+        """A finder that also knows those of `names` that this one does not."""
+        unknown = {name: name for name in names if name.translate(_FOLD) not in self._canonical}
+        return ActorFinder({**self._canonical, **unknown}) if unknown else self
+
+    def _find(self, text: str, field: Field) -> Iterator[Mention]:
+        folded = text.translate(_FOLD)
+        matches = self._automaton.find_matches_as_indexes(folded, overlapping=True)
+        whole = [(start, end, form) for form, start, end in matches if _is_whole(folded, start, end)]
+        free = 0
+        for start, end, form in sorted(whole, key=lambda match: (match[0], -match[1])):
+            if start >= free:
+                yield Mention(self._canonical[self._forms[form]], field, start, end)
+                free = end
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` neither begins nor ends inside a word."""
+    before = start > 0 and text[start].isalnum() and text[start - 1].isalnum()
+    after = end < len(text) and text[end - 1].isalnum() and text[end].isalnum()
+    return not before and not after

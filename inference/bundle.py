@@ -1,0 +1,159 @@
+"""The bundle: a directory that is all that scoring needs, locked by checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from .decode import Decisions
+from .errors import BundleError
+from .windows import WindowSettings
+
+FORMAT_VERSION = 1
+"""Raise it when an older detente could misread a bundle, and say in CHANGELOG how to rebuild one."""
+
+MANIFEST = "manifest.json"
+ACTORS = "actors.json"
+TOKENIZER = "tokenizer.json"
+ONNX = "model.onnx"
+SKOPS = "model.skops"
+
+Family = Literal["linear", "embedding", "encoder"]
+Head = Literal["topics", "stances"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is.
+
+    Args:
+        family: model family.
+        topics: topic labels, in the order of the scores.
+        heads: what the model was trained to score.
+        decisions: calibration and thresholds.
+        windows: how articles are cut, None for a family that reads them whole.
+        provenance: recipe, its digest, seed, encoder, corpora with licences, metrics and library versions;
+            scoring does not read it.
+        files: sha256 of every other file.
+        format_version: version of this layout.
+    """
+
+    family: Family
+    topics: tuple[str, ...]
+    heads: tuple[Head, ...]
+    decisions: Decisions
+    windows: WindowSettings | None
+    provenance: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle on disk.
+
+    Args:
+        path: its directory.
+        manifest: its manifest.
+        digest: sha256 of the manifest, and so of everything in the bundle.
+    """
+
+    path: Path
+    manifest: Manifest
+    digest: str
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Read a bundle and verify every file of it.
+
+        Raises:
+            BundleError: a file is missing, foreign or altered, or the format is unknown.
+        """
+        if not path.is_dir():
+            raise BundleError(f"{path}: no such directory, expected a bundle (a directory with {MANIFEST})")
+        if not (path / MANIFEST).is_file():
+            raise BundleError(f"{path}: {MANIFEST} is missing, so this is no bundle")
+        raw = (path / MANIFEST).read_bytes()
+        manifest = _parse(raw, path / MANIFEST)
+        _verify(path, manifest)
+        return cls(path, manifest, hashlib.sha256(raw).hexdigest())
+
+    def forms(self) -> dict[str, str]:
+        """The lexicon: canonical name of every surface form."""
+        forms: dict[str, str] = json.loads((self.path / ACTORS).read_text("utf-8"))
+        return forms
+
+
+def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
+    """Make a bundle of the files in a directory, replacing an older bundle in one step.
+
+    Args:
+        directory: where the bundle will lie.
+        manifest: its manifest; `files` in it is filled in here.
+        files: directory with the other files; they are copied.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
+        fresh = Path(temporary) / "bundle"
+        shutil.copytree(files, fresh)
+        content = asdict(manifest)
+        content["files"] = {file.name: file_digest(file) for file in sorted(fresh.iterdir())}
+        (fresh / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        bundle = Bundle.open(fresh)
+        if directory.exists():
+            os.replace(directory, Path(temporary) / "old")
+        os.replace(fresh, directory)
+    return Bundle(directory, bundle.manifest, bundle.digest)
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parse(raw: bytes, path: Path) -> Manifest:
+    try:
+        content = json.loads(raw)
+        version = content["format_version"]
+        if version != FORMAT_VERSION:
+            advice = "upgrade detente" if version > FORMAT_VERSION else "train it again"
+            raise BundleError(f"{path}: bundle format {version}, this detente reads {FORMAT_VERSION}: {advice}")
+        windows = content["windows"]
+        manifest = Manifest(
+            family=content["family"],
+            topics=tuple(content["topics"]),
+            heads=tuple(content["heads"]),
+            decisions=Decisions.from_dict(content["decisions"]),
+            windows=None if windows is None else WindowSettings(**windows),
+            provenance=content["provenance"],
+            files=content["files"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path}: not a manifest of detente ({type(error).__name__}: {error})") from error
+    if manifest.family not in get_args(Family):
+        raise BundleError(f"{path}: family {manifest.family!r}, expected one of {', '.join(get_args(Family))}")
+    return manifest
+
+
+def _verify(path: Path, manifest: Manifest) -> None:
+    model = [SKOPS] if manifest.family == "linear" else [ONNX, TOKENIZER]
+    for name in (ACTORS, *model):
+        if name not in manifest.files:
+            raise BundleError(f"{path / MANIFEST}: names no {name}, which the {manifest.family} family needs")
+    foreign = {file.name for file in path.iterdir()} - {MANIFEST, *manifest.files}
+    if foreign:
+        raise BundleError(f"{path}: holds files that its manifest does not name: {', '.join(sorted(foreign))}")
+    for name, expected in manifest.files.items():
+        if not (path / name).is_file():
+            raise BundleError(f"{path / name}: missing from the bundle")
+        found = file_digest(path / name)
+        if found != expected:
+            raise BundleError(f"{path / name}: altered, sha256 is {found[:12]}…, the manifest says {expected[:12]}…")

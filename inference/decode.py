@@ -1,0 +1,92 @@
+"""Scores to calibrated probabilities to labels; the numbers come from the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT
+
+Floats = npt.NDArray[np.float64]
+
+_SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDecision:
+    """Platt scaling of one topic's score, and the probability from which the topic is assigned."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StanceDecision:
+    """Vector scaling of the stance scores (Guo et al. 2017) and a threshold for each leaning.
+
+    Args:
+        temperature: what the scores are divided by.
+        bias: what is then added to each class, in the order of `STANCE_LABELS`.
+        support: the probability from which a pair is `support`.
+        oppose: the same for `oppose`.
+    """
+
+    temperature: float = 1.0
+    bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    support: float = 0.5
+    oppose: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """How a bundle turns scores into labels."""
+
+    topics: Mapping[str, TopicDecision]
+    stances: StanceDecision
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Decisions:
+        """Read what `dataclasses.asdict` wrote."""
+        stances = dict(data["stances"])
+        stances["bias"] = tuple(stances["bias"])
+        topics = {label: TopicDecision(**numbers) for label, numbers in data["topics"].items()}
+        return cls(topics, StanceDecision(**stances))
+
+    def topic_probabilities(self, scores: npt.ArrayLike) -> Floats:
+        """Calibrated probabilities, (…, topics), from logits of the same shape."""
+        slope = np.array([decision.slope for decision in self.topics.values()])
+        intercept = np.array([decision.intercept for decision in self.topics.values()])
+        return sigmoid(np.asarray(scores, dtype=np.float64) * slope + intercept)
+
+    def assigned(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
+        """Which topics pass their thresholds, (…, topics)."""
+        return probabilities >= np.array([decision.threshold for decision in self.topics.values()])
+
+    def stance_probabilities(self, scores: npt.ArrayLike) -> Floats:
+        """Calibrated probabilities, (pairs, 3), from logits of the same shape."""
+        logits = np.asarray(scores, dtype=np.float64).reshape(-1, len(STANCE_LABELS))
+        return softmax(logits / self.stances.temperature + np.array(self.stances.bias))
+
+    def stance_labels(self, probabilities: Floats) -> list[str]:
+        """The likelier leaning of each pair where it passes its threshold, else neutral."""
+        sides = probabilities[:, _SIDES]
+        best = sides.argmax(axis=1) if len(sides) else np.zeros(0, dtype=int)
+        thresholds = np.array([self.stances.support, self.stances.oppose])
+        passes = sides.max(axis=1, initial=0.0) >= thresholds[best]
+        return [STANCE_LABELS[_SIDES[side]] if ok else NEUTRAL for side, ok in zip(best, passes, strict=True)]
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """The logistic function, stable at both ends."""
+    return np.exp(-np.logaddexp(0.0, -logits))
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)

@@ -1,0 +1,90 @@
+"""An article made ready for scoring: its sentences and the actor pairs to be judged in each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+from .actors import Mention
+from .schema import Article, Field
+from .text import sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`article.field(field)[start:end]` and the mentions that lie in it."""
+
+    field: Field
+    start: int
+    end: int
+    mentions: tuple[Mention, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The actors that the sentence names, in order of appearance."""
+        return tuple(dict.fromkeys(mention.name for mention in self.mentions))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two actors of one sentence, in the order in which the stance is asked for."""
+
+    sentence: int
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a scorer reads. `pairs[i].sentence` is an index into `sentences`."""
+
+    article: Article
+    mentions: tuple[Mention, ...]
+    sentences: tuple[Sentence, ...]
+    pairs: tuple[Pair, ...]
+
+    @classmethod
+    def build(cls, article: Article, mentions: Sequence[Mention], only: Collection[str] | None = None) -> Document:
+        """Split an article into sentences, the title first, and pair the actors of each sentence.
+
+        Args:
+            article: the article.
+            mentions: its mentions, in order of field and offset.
+            only: where given, the only actors to pair.
+        """
+        placed = tuple(
+            Sentence(field, start, end, _within(mentions, field, start, end))
+            for field in ("title", "text")
+            for start, end in sentences(article.field(field))
+        )
+        pairs = tuple(
+            Pair(index, source, target)
+            for index, sentence in enumerate(placed)
+            for source, target in permutations(
+                [name for name in sentence.names if only is None or name in only], 2
+            )
+        )
+        return cls(article, tuple(mentions), placed, pairs)
+
+    def text_of(self, sentence: Sentence) -> str:
+        """The words of one of the sentences."""
+        return self.article.field(sentence.field)[sentence.start : sentence.end]
+
+
+def _within(mentions: Sequence[Mention], field: Field, start: int, end: int) -> tuple[Mention, ...]:
+    """The mentions inside a sentence; `mentions` are sorted by field and start."""
+    key = _position(field, start)
+    first = bisect_right(mentions, (key[0], key[1] - 1), key=lambda mention: _position(mention.field, mention.start))
+    inside = []
+    for mention in mentions[first:]:
+        if mention.field != field or mention.start >= end:
+            break
+        if mention.end <= end:
+            inside.append(mention)
+    return tuple(inside)
+
+
+def _position(field: Field, start: int) -> tuple[bool, int]:
+    return field == "text", start

@@ -1,0 +1,68 @@
+"""Scores documents by the linear family's scikit-learn pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .document import Document
+from .errors import BundleError
+from .masking import article_words, pair_words
+from .schema import STANCE_LABELS
+from .scorer import Scores
+
+TRUSTED = frozenset(
+    {
+        "sklearn.feature_extraction.text.TfidfVectorizer",
+        "sklearn.feature_extraction.text.TfidfTransformer",
+        "numpy.float64",
+    }
+)
+"""The only types beyond those that skops trusts by itself that a bundle may hold."""
+
+
+class LinearScorer:
+    """Runs a scikit-learn pipeline for topics and one for stances.
+
+    Args:
+        pipelines: by the name of the head; a head that is missing scores zero.
+        topics: number of topic labels.
+    """
+
+    def __init__(self, pipelines: Mapping[str, Any], topics: int) -> None:
+        self._pipelines = pipelines
+        self._topics = topics
+
+    @classmethod
+    def load(cls, model: Path, topics: int) -> LinearScorer:
+        """Read `model.skops`.
+
+        Raises:
+            BundleError: scikit-learn is missing, or the file holds a type that is not on the list.
+        """
+        try:
+            import skops.io
+        except ImportError as error:
+            raise BundleError(f"a linear bundle needs `pip install detente[linear]` ({error})") from None
+        foreign = set(skops.io.get_untrusted_types(file=model)) - TRUSTED
+        if foreign:
+            raise BundleError(f"{model}: holds types that no detente bundle has: {', '.join(sorted(foreign))}")
+        return cls(skops.io.load(model, trusted=sorted(TRUSTED)), topics)
+
+    def score(self, documents: Sequence[Document]) -> list[Scores]:
+        """See `Scorer.score`."""
+        topics = np.zeros((len(documents), self._topics))
+        if documents and "topics" in self._pipelines:
+            topics = self._pipelines["topics"].decision_function([article_words(document) for document in documents])
+        pairs = [pair_words(document, pair) for document in documents for pair in document.pairs]
+        stances = np.zeros((len(pairs), len(STANCE_LABELS)))
+        if pairs and "stances" in self._pipelines:
+            stances = self._pipelines["stances"].decision_function(np.array(pairs, dtype=object))
+        ends = np.cumsum([len(document.pairs) for document in documents])
+        return [
+            Scores(topics[number], stances[end - len(document.pairs) : end])
+            for number, (document, end) in enumerate(zip(documents, ends, strict=True))
+        ]

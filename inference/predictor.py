@@ -1,0 +1,156 @@
+"""Articles in, predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from .actors import ActorFinder
+from .aggregate import article_stances
+from .bundle import ONNX, SKOPS, TOKENIZER, Bundle
+from .document import Document
+from .errors import ArticleError
+from .locate import locate
+from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
+from .scorer import Scorer, Scores
+
+BUFFER_ARTICLES = 256
+BUFFER_CHARACTERS = 1_000_000
+"""Articles, or characters if reached first, that are sorted and scored together: what bounds memory."""
+
+Input = Article | Mapping[str, Any] | ArticleError
+
+
+class Predictor:
+    """A loaded bundle.
+
+    Args:
+        bundle: a verified bundle.
+        model: what predictions say of it.
+        threads: threads to score with; None leaves the choice to ONNX Runtime.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(
+        self, bundle: Bundle, model: ModelInfo | None = None, threads: int | None = None, device: str = "cpu"
+    ) -> None:
+        self.bundle = bundle
+        self.model = model or ModelInfo(bundle.digest)
+        self._decisions = bundle.manifest.decisions
+        self._finder = ActorFinder(bundle.forms())
+        self._scorer = _scorer(bundle, threads, device)
+
+    @classmethod
+    def load(cls, model: str | PathLike[str], threads: int | None = None, device: str = "cpu") -> Predictor:
+        """Load a bundle from a directory, or a registered model by its MLflow URI.
+
+        Raises:
+            BundleError: there is no whole, unaltered bundle of a known format there.
+        """
+        path, name, version = locate(model)
+        bundle = Bundle.open(path)
+        return cls(bundle, ModelInfo(bundle.digest, name, version), threads, device)
+
+    def predict(self, articles: Iterable[Input]) -> Iterator[Prediction]:
+        """Score articles, or mappings with the same keys.
+
+        What cannot be scored comes out with the status `error` and the reason, and so does an
+        `ArticleError` that a reader put in an article's place.
+
+        Yields:
+            One prediction an article, in order.
+        """
+        prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=1))
+        for chunk in _chunks(prepared):
+            documents = [item for item in chunk if isinstance(item, Document)]
+            scores = iter(self._scorer.score(documents))
+            for item in chunk:
+                yield self._labelled(item, next(scores)) if isinstance(item, Document) else item
+
+    def document(self, article: Article) -> Document:
+        """Split an article into sentences and find the actors and pairs in them."""
+        if article.actors is None:
+            return Document.build(article, self._finder.find(article))
+        finder = self._finder.extended(article.actors)
+        only = {finder.resolve(name) for name in article.actors}
+        return Document.build(article, finder.find(article), only)
+
+    def score(self, documents: Sequence[Document]) -> list[Scores]:
+        """Uncalibrated scores of documents, in order; `predict` is what labels articles."""
+        return self._scorer.score(documents)
+
+    def _prepared(self, row: int, item: Input) -> Document | Prediction:
+        """A document to score, or the record of an article that has nothing to score."""
+        try:
+            if isinstance(item, ArticleError):
+                raise item
+            article = item if isinstance(item, Article) else Article.from_mapping(item, str(row))
+        except ArticleError as error:
+            return self._unscored(printable(error.id or str(row)), "error", error.reason)
+        if not article.text.strip():
+            return self._unscored(article.id, "empty", "`text` is empty")
+        return self.document(article)
+
+    def _labelled(self, document: Document, scores: Scores) -> Prediction:
+        heads = self.bundle.manifest.heads
+        stances: tuple[Stance, ...] = ()
+        if "stances" in heads:
+            probabilities = self._decisions.stance_probabilities(scores.stances)
+            stances = article_stances(document, probabilities, self._decisions)
+        return Prediction(
+            id=document.article.id,
+            status="ok",
+            error=None,
+            topics=self._topics(scores) if "topics" in heads else (),
+            actors=_actors(document),
+            stances=stances,
+            model=self.model,
+        )
+
+    def _topics(self, scores: Scores) -> tuple[Topic, ...]:
+        probabilities = self._decisions.topic_probabilities(scores.topics)
+        assigned = self._decisions.assigned(probabilities)
+        return tuple(
+            Topic(label, float(probability), bool(passes))
+            for label, probability, passes in zip(self.bundle.manifest.topics, probabilities, assigned, strict=True)
+        )
+
+    def _unscored(self, id: str, status: Status, reason: str) -> Prediction:
+        return Prediction(id, status, reason, (), (), (), self.model)
+
+
+def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
+    manifest = bundle.manifest
+    if manifest.windows is None:
+        from .linear_scorer import LinearScorer
+
+        return LinearScorer.load(bundle.path / SKOPS, len(manifest.topics))
+    from .window_scorer import WindowScorer, onnx_run
+    from .windows import Windower
+
+    windower = Windower.from_file(bundle.path / TOKENIZER, manifest.windows)
+    return WindowScorer(windower, len(manifest.topics), onnx_run(bundle.path / ONNX, threads, device))
+
+
+def _actors(document: Document) -> tuple[Actor, ...]:
+    """Every actor with its mentions, in order of first mention."""
+    mentions: dict[str, list[Span]] = {}
+    for mention in document.mentions:
+        quote = document.article.field(mention.field)[mention.start : mention.end]
+        mentions.setdefault(mention.name, []).append(Span(mention.field, mention.start, mention.end, quote))
+    return tuple(Actor(name, tuple(spans)) for name, spans in mentions.items())
+
+
+def _chunks(items: Iterable[Document | Prediction]) -> Iterator[list[Document | Prediction]]:
+    """Group what is to be scored together, so that memory does not grow with the input."""
+    chunk: list[Document | Prediction] = []
+    characters = 0
+    for item in items:
+        chunk.append(item)
+        characters += len(item.article.text) if isinstance(item, Document) else 0
+        if len(chunk) >= BUFFER_ARTICLES or characters >= BUFFER_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk

@@ -1,0 +1,195 @@
+"""Windows of whole sentences that an encoder reads once, and batches of them as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding, Tokenizer
+
+from .document import Document
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """How an article is cut into windows.
+
+    Args:
+        max_tokens: tokens of a window at most, its two special ones included.
+        start: id of the token that opens a window.
+        end: id of the token that closes it.
+        pad: id of the token that fills a batch.
+    """
+
+    max_tokens: int
+    start: int
+    end: int
+    pad: int
+
+
+@dataclass(slots=True)
+class Window:
+    """Tokens that are read together.
+
+    Args:
+        ids: token ids, special tokens included.
+        rows: for each pooled state, the ranges of tokens whose mean it is.
+        pairs: (pair of the document, row of its source, of its target, of its sentence).
+    """
+
+    ids: list[int]
+    rows: list[list[Range]] = field(default_factory=list)
+    pairs: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+
+class Windower:
+    """Cuts documents into windows.
+
+    Args:
+        tokenizer: turned to neither truncate nor pad; nothing of a text is cut off.
+        settings: sizes and special tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, settings: WindowSettings) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.settings = settings
+
+    @classmethod
+    def from_file(cls, path: Path, settings: WindowSettings) -> Windower:
+        """Read `tokenizer.json`."""
+        return cls(Tokenizer.from_file(str(path)), settings)
+
+    def save(self, path: Path) -> None:
+        """Write `tokenizer.json`."""
+        self._tokenizer.save(str(path))
+
+    def windows(self, document: Document) -> list[Window]:
+        """All windows of a document; an article without a single token has one empty window.
+
+        A sentence longer than a window is read in pieces; the pairs whose two actors stand in no
+        piece together belong to no window.
+        """
+        texts = [document.text_of(sentence) for sentence in document.sentences]
+        encodings = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        pairs: dict[int, list[int]] = {}
+        for number, pair in enumerate(document.pairs):
+            pairs.setdefault(pair.sentence, []).append(number)
+        windows = []
+        for pieces in self._packed([len(encoding) for encoding in encodings]):
+            window = Window([self.settings.start])
+            for index, begin, end in pieces:
+                base = len(window.ids) - begin
+                window.ids.extend(encodings[index].ids[begin:end])
+                if index in pairs:
+                    _add_pairs(window, document, pairs[index], encodings[index], (begin, end), base)
+                    if end - begin < len(encodings[index]):
+                        placed = {number for number, *_ in window.pairs}
+                        pairs[index] = [number for number in pairs[index] if number not in placed]
+            window.ids.append(self.settings.end)
+            windows.append(window)
+        return windows
+
+    def _packed(self, lengths: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:
+        """Group (sentence, first token, end token) into windows of about equal size."""
+        room = self.settings.max_tokens - 2
+        total = sum(lengths)
+        even = ceil(total / max(1, ceil(total / room)))
+        window: list[tuple[int, int, int]] = []
+        size = 0
+        for index, length in enumerate(lengths):
+            for begin in range(0, length, room):
+                piece = min(room, length - begin)
+                if window and (size >= even or size + piece > room):
+                    yield window
+                    window, size = [], 0
+                window.append((index, begin, begin + piece))
+                size += piece
+        if window or not total:
+            yield window
+
+
+def _add_pairs(
+    window: Window, document: Document, numbers: list[int], encoding: Encoding, piece: Range, base: int
+) -> None:
+    """Give `window` the pooled rows of a sentence's actors, and the pairs made of them."""
+    sentence = document.sentences[document.pairs[numbers[0]].sentence]
+    begin, end = piece
+    offsets = encoding.offsets[begin:end]
+    rows: dict[str, int] = {}
+    for mention in sentence.mentions:
+        first, last = mention.start - sentence.start, mention.end - sentence.start
+        inside = [token for token, (left, right) in enumerate(offsets) if left < last and right > first]
+        if inside:
+            if mention.name not in rows:
+                rows[mention.name] = len(window.rows)
+                window.rows.append([])
+            window.rows[rows[mention.name]].append((inside[0] + begin + base, inside[-1] + 1 + begin + base))
+    whole = len(window.rows)
+    window.rows.append([(begin + base, end + base)])
+    for number in numbers:
+        pair = document.pairs[number]
+        if pair.source in rows and pair.target in rows:
+            window.pairs.append((number, rows[pair.source], rows[pair.target], whole))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows as the arrays that an encoder takes: B windows of T tokens, R rows, P pairs.
+
+    Args:
+        input_ids: (B, T).
+        attention_mask: (B, T), one where a token stands.
+        pool: (B, R, T), each row the weights of a mean over tokens.
+        pairs: (P, 3), rows of source, target and sentence, counted over the whole batch.
+    """
+
+    input_ids: npt.NDArray[np.int64]
+    attention_mask: npt.NDArray[np.int64]
+    pool: npt.NDArray[np.float32]
+    pairs: npt.NDArray[np.int64]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by the names that an exported model gives its inputs."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def collate(windows: Sequence[Window], pad: int) -> Batch:
+    """Make a batch of windows, padded to the longest. Rows and pairs are at least one, all zero where none is."""
+    longest = max(len(window.ids) for window in windows)
+    rows = max(1, *(len(window.rows) for window in windows)) if windows else 1
+    ids = np.full((len(windows), longest), pad, dtype=np.int64)
+    mask = np.zeros((len(windows), longest), dtype=np.int64)
+    pool = np.zeros((len(windows), rows, longest), dtype=np.float32)
+    pairs = []
+    for number, window in enumerate(windows):
+        ids[number, : len(window.ids)] = window.ids
+        mask[number, : len(window.ids)] = 1
+        for row, ranges in enumerate(window.rows):
+            for begin, end in ranges:
+                pool[number, row, begin:end] = 1.0
+        pairs.extend((number * rows + a, number * rows + b, number * rows + s) for _, a, b, s in window.pairs)
+    pool /= np.maximum(pool.sum(axis=2, keepdims=True), 1.0)
+    return Batch(ids, mask, pool, np.array(pairs or [(0, 0, 0)], dtype=np.int64))
+
+
+def batches(lengths: Iterable[int], max_tokens: int) -> Iterator[list[int]]:
+    """Indices of `lengths`, longest together, so that a padded batch has at most `max_tokens` tokens."""
+    batch: list[int] = []
+    longest = 0
+    for length, index in sorted(((length, index) for index, length in enumerate(lengths)), reverse=True):
+        longest = longest or length
+        if batch and longest * (len(batch) + 1) > max_tokens:
+            yield batch
+            batch, longest = [], length
+        batch.append(index)
+    if batch:
+        yield batch

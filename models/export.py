@@ -1,0 +1,75 @@
+"""A fitted family into a bundle that is known to score the same."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from inference.bundle import ACTORS, Bundle, Manifest, write_bundle
+from inference.document import Document
+from inference.errors import DetenteError
+from inference.predictor import Predictor
+from inference.scorer import Scores
+
+from .base import Family
+
+TOLERANCE = 1e-4
+"""Largest difference of a score in fp32 between a family and its bundle."""
+
+
+class ParityError(DetenteError):
+    """An exported model does not score as the fitted one."""
+
+
+def export_bundle(
+    family: Family,
+    directory: Path,
+    manifest: Manifest,
+    forms: Mapping[str, str],
+    extra: Mapping[str, str],
+    documents: Sequence[Document],
+) -> Bundle:
+    """Export a family, check that the export scores the same, then put it in its place.
+
+    Args:
+        family: fitted.
+        directory: where the bundle will lie; an older one there is replaced in one step.
+        manifest: what the bundle says of itself.
+        forms: the lexicon.
+        extra: further files by name, such as the model card.
+        documents: of mixed lengths; both models score them.
+
+    Raises:
+        ParityError: a score differs by more than `TOLERANCE`; the older bundle is left as it is.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        files, trial = Path(temporary) / "files", Path(temporary) / "trial"
+        files.mkdir()
+        family.export(files)
+        (files / ACTORS).write_text(json.dumps(forms, ensure_ascii=False, sort_keys=True), "utf-8")
+        for name, content in extra.items():
+            (files / name).write_text(content, "utf-8")
+        check_parity(family.score(documents), Predictor(write_bundle(trial, manifest, files)).score(documents))
+        return write_bundle(directory, manifest, files)
+
+
+def check_parity(expected: Sequence[Scores], found: Sequence[Scores]) -> float:
+    """The largest difference between two lists of scores.
+
+    Raises:
+        ParityError: it is above `TOLERANCE`.
+    """
+    gap = 0.0
+    for one, other in zip(expected, found, strict=True):
+        for head in ("topics", "stances"):
+            left, right = getattr(one, head), getattr(other, head)
+            if left.shape != right.shape:
+                raise ParityError(f"the exported model gives {head} of shape {right.shape}, expected {left.shape}")
+            gap = max(gap, float(np.abs(left - right).max(initial=0.0)))
+    if not gap <= TOLERANCE:
+        raise ParityError(f"the exported model's scores differ by {gap:.2g}, at most {TOLERANCE:g} is allowed")
+    return gap

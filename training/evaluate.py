@@ -1,0 +1,105 @@
+"""Quality of scores against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, precision_recall_fscore_support
+
+from inference.decode import Decisions, Floats, sigmoid, softmax
+from inference.schema import NEUTRAL, STANCE_LABELS
+from inference.scorer import Scores
+from models.base import UNLABELLED, Example, stance_arrays, topic_arrays
+from models.calibration import expected_calibration_error
+
+Metrics = dict[str, Any]
+
+
+def evaluate(
+    examples: Sequence[Example], scores: Sequence[Scores], topics: Sequence[str], decisions: Decisions
+) -> Metrics:
+    """Measure topics and same-sentence stances given the labelled actors.
+
+    Args:
+        examples: labelled documents.
+        scores: uncalibrated scores of each.
+        topics: the topic labels.
+        decisions: calibration and thresholds, fitted elsewhere.
+
+    Returns:
+        `topics` and `stances`, each with totals and a table by label; a part that is not labelled is left out.
+    """
+    metrics: Metrics = {"articles": len(examples)}
+    topic_scores, topic_labels = topic_arrays(examples, scores)
+    if len(topic_labels):
+        metrics["topics"] = _topic_metrics(topic_scores, topic_labels, topics, decisions)
+    stance_scores, stance_labels = stance_arrays(examples, scores)
+    if len(stance_labels):
+        metrics["stances"] = _stance_metrics(stance_scores, stance_labels, decisions)
+        metrics["stances"]["direction_errors"] = _direction_errors(examples, scores, decisions)
+    return metrics
+
+
+def _topic_metrics(scores: Floats, labels: npt.NDArray[np.int64], topics: Sequence[str], decisions: Decisions) -> Metrics:
+    probabilities = decisions.topic_probabilities(scores)
+    assigned = decisions.assigned(probabilities).astype(np.int64)
+    return {
+        "macro_f1": float(f1_score(labels, assigned, average="macro", zero_division=0)),
+        "micro_f1": float(f1_score(labels, assigned, average="micro", zero_division=0)),
+        "ece_before": expected_calibration_error(sigmoid(scores), labels),
+        "ece": expected_calibration_error(probabilities, labels),
+        "labels": {
+            topic: _label_metrics(labels[:, column], assigned[:, column], probabilities[:, column])
+            for column, topic in enumerate(topics)
+        },
+    }
+
+
+def _stance_metrics(scores: Floats, classes: npt.NDArray[np.int64], decisions: Decisions) -> Metrics:
+    probabilities = decisions.stance_probabilities(scores)
+    predicted = np.array([STANCE_LABELS.index(label) for label in decisions.stance_labels(probabilities)])
+    kinds = range(len(STANCE_LABELS))
+    truth = np.eye(len(STANCE_LABELS), dtype=np.int64)[classes]
+    return {
+        "macro_f1": float(f1_score(classes, predicted, labels=list(kinds), average="macro", zero_division=0)),
+        "micro_f1": float((classes == predicted).mean()),
+        "ece_before": expected_calibration_error(softmax(scores), truth),
+        "ece": expected_calibration_error(probabilities, truth),
+        "confusion": confusion_matrix(classes, predicted, labels=list(kinds)).tolist(),
+        "labels": {
+            label: _label_metrics(truth[:, kind], (predicted == kind).astype(np.int64), probabilities[:, kind])
+            for kind, label in enumerate(STANCE_LABELS)
+        },
+    }
+
+
+def _label_metrics(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], probability: Floats) -> Metrics:
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, average="binary", zero_division=0)
+    return {
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "average_precision": float(average_precision_score(truth, probability)) if truth.any() else 0.0,
+        "support": int(truth.sum()),
+    }
+
+
+def _direction_errors(examples: Sequence[Example], scores: Sequence[Scores], decisions: Decisions) -> float:
+    """Share of the predicted stances whose label is right for the opposite direction only."""
+    wrong = found = 0
+    for example, score in zip(examples, scores, strict=True):
+        labels = decisions.stance_labels(decisions.stance_probabilities(score.stances))
+        truth = {
+            (pair.sentence, pair.source, pair.target): STANCE_LABELS[kind]
+            for pair, kind in zip(example.document.pairs, example.stances, strict=True)
+            if kind != UNLABELLED
+        }
+        for pair, label in zip(example.document.pairs, labels, strict=True):
+            key = (pair.sentence, pair.source, pair.target)
+            if label != NEUTRAL and key in truth:
+                found += 1
+                wrong += truth[key] != label and truth.get((pair.sentence, pair.target, pair.source)) == label
+    return wrong / max(1, found)

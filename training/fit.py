@@ -1,0 +1,190 @@
+"""A recipe into a bundle: read, split, fit, calibrate, evaluate, export."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from datasets import Dataset
+
+from inference.actors import ActorFinder
+from inference.bundle import Bundle, Manifest
+from inference.errors import DetenteError
+from inference.schema import NEUTRAL, STANCE_LABELS
+from models.base import Example, Family, labelled_heads, stance_arrays, topic_arrays
+from models.calibration import fit_decisions
+from models.checkpoint import Checkpoint
+from models.export import export_bundle
+from models.families import make_family
+from models.settings import LinearModel
+from models.sources import check_source
+
+from .card import model_card
+from .corpora import load_corpora
+from .curves import curves
+from .evaluate import evaluate
+from .examples import to_examples
+from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
+from .recipe import Recipe
+from .report import CARD, REPORT, Report
+from .splits import Parts, split
+from .taxonomy import load_forms, load_taxonomy
+
+LOG = logging.getLogger(__name__)
+
+_PARITY_DOCUMENTS = 64
+
+
+class LabelError(DetenteError):
+    """A label cannot be learned from what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run learns from and is judged by."""
+
+    topics: tuple[str, ...]
+    forms: dict[str, str]
+    dataset: Dataset
+    parts: Parts
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = False) -> Bundle:
+    """Train, evaluate and export what a recipe describes.
+
+    Args:
+        recipe: checked.
+        out: where the bundle will lie.
+        resume: whether to go on after an interruption.
+        skip_bad_rows: whether bad rows of a corpus are left out instead of stopping the run.
+
+    Raises:
+        DetenteError: something is not as it must be; an older bundle at `out` is left as it is.
+    """
+    started = monotonic()
+    if not isinstance(recipe.model, LinearModel):
+        check_source(recipe.model.encoder)
+    data = load_data(recipe, skip_bad_rows)
+    check_labels(data.train, data.topics, recipe.min_positives)
+    checkpoint = _checkpoint(recipe, data.dataset, out, resume)
+    family = make_family(recipe.model, recipe.trainer, data.topics, recipe.seed, checkpoint)
+    epochs: list[dict[str, float]] = []
+
+    def on_epoch(number: int, measured: dict[str, float]) -> None:
+        epochs.append({"epoch": number, **measured})
+        LOG.info("epoch %d: %s", number, ", ".join(f"{key} {value:.4f}" for key, value in measured.items()))
+
+    family.fit(data.train, data.validation, on_epoch)
+    report, manifest = _judged(family, recipe, data, epochs, started)
+    extra = {REPORT: report.to_json(), CARD: model_card(report)}
+    documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]
+    bundle = export_bundle(family, out, manifest, data.forms, extra, documents)
+    if checkpoint:
+        checkpoint.path.unlink(missing_ok=True)
+    return bundle
+
+
+def load_data(recipe: Recipe, skip_bad_rows: bool) -> Data:
+    """Read and part the corpora of a recipe."""
+    topics = load_taxonomy(recipe.taxonomy).labels
+    forms = load_forms(recipe.actors)
+    dataset = load_corpora(recipe.corpora, topics, ActorFinder(forms), skip_bad_rows)
+    if recipe.articles is not None and recipe.articles < len(dataset):
+        chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
+        dataset = dataset.select(sorted(int(row) for row in chosen))
+    parts = split(dataset, recipe.split, recipe.seed)
+    examples = to_examples(dataset, topics)
+    chosen_examples = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
+    LOG.info(
+        "%d articles: %d to train, %d to validate, %d to test",
+        len(examples), len(parts.train), len(parts.validation), len(parts.test),
+    )  # fmt: skip
+    return Data(topics, forms, dataset, parts, *chosen_examples)
+
+
+def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) -> None:
+    """Make sure that every label has enough positives to be learned.
+
+    Raises:
+        LabelError: naming each label that has too few.
+    """
+    counts: dict[str, int] = {}
+    labelled = [example.topics for example in train if example.topics is not None]
+    if labelled:
+        counts |= dict(zip(topics, np.sum(labelled, axis=0).astype(int).tolist(), strict=True))
+    heads = labelled_heads(train)
+    if "stances" in heads:
+        classes = np.concatenate([example.stances for example in train])
+        counts |= {
+            label: int((classes == kind).sum()) for kind, label in enumerate(STANCE_LABELS) if label != NEUTRAL
+        }
+    if not heads:
+        raise LabelError("no article has labels, neither topics nor stances")
+    poor = {label: count for label, count in counts.items() if count < least}
+    if poor:
+        found = ", ".join(f"{label} has {count}" for label, count in poor.items())
+        raise LabelError(f"too few training positives: {found}; expected at least {least} (`min_positives`)")
+
+
+def _judged(
+    family: Family, recipe: Recipe, data: Data, epochs: list[dict[str, float]], started: float
+) -> tuple[Report, Manifest]:
+    """Calibrate on validation, measure on validation and test, and write it all down."""
+    fitted = monotonic()
+    validation = family.score([example.document for example in data.validation])
+    test = family.score([example.document for example in data.test])
+    decisions = fit_decisions(
+        data.topics, *topic_arrays(data.validation, validation), *stance_arrays(data.validation, validation)
+    )
+    report = Report(
+        recipe=recipe.model_dump(mode="json"),
+        recipe_digest=recipe.digest(),
+        commit=source_commit(),
+        libraries=library_versions(),
+        encoder=family.encoder_facts(),
+        corpora=corpus_facts(recipe.corpora, data.dataset),
+        split=data.parts.ids(data.dataset),
+        epochs=epochs,
+        seconds={"fit": fitted - started, "evaluate": monotonic() - fitted},
+        metrics={
+            "validation": evaluate(data.validation, validation, data.topics, decisions),
+            "test": evaluate(data.test, test, data.topics, decisions),
+        },
+        curves=curves(data.test, test, data.topics, decisions),
+    )
+    manifest = Manifest(
+        family=recipe.model.family,
+        topics=data.topics,
+        heads=labelled_heads(data.train),
+        decisions=decisions,
+        windows=family.windows,
+        provenance={
+            "name": recipe.name,
+            "seed": recipe.seed,
+            "recipe": report.recipe_digest,
+            "commit": report.commit,
+            "encoder": report.encoder,
+            "corpora": [{key: corpus[key] for key in ("name", "licence", "sha256")} for corpus in report.corpora],
+            "libraries": report.libraries,
+            "metrics": report.metrics["test"],
+        },
+    )
+    return report, manifest
+
+
+def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Checkpoint | None:
+    """Where the encoder's state is kept between epochs; None for the families that fit in one go."""
+    if recipe.model.family != "encoder":
+        return None
+    fingerprint = f"{recipe.digest()}-{dataset_digest(dataset)}"
+    checkpoint = Checkpoint(out.with_name(f".{out.name}.checkpoint.safetensors"), fingerprint)
+    if not resume:
+        checkpoint.path.unlink(missing_ok=True)
+    return checkpoint

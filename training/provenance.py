@@ -1,0 +1,75 @@
+"""Where a run's code, libraries and data come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from .corpora import STARTER_LICENCE
+from .recipe import Corpus
+
+_LIBRARIES = (
+    "numpy", "onnxruntime", "tokenizers", "pyarrow", "scikit-learn", "skops", "torch", "transformers", "datasets",
+    "accelerate", "mlflow",
+)  # fmt: skip
+_ROOT = Path(__file__).parent.parent
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that a model depends on, those that are installed."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def source_commit() -> str | None:
+    """The checkout's commit, with `+` where there are uncommitted changes; None outside a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    return None if commit is None else commit + ("+" if _git("status", "--porcelain") else "")
+
+
+def corpus_facts(corpora: Sequence[Corpus], dataset: Dataset) -> list[dict[str, Any]]:
+    """Name, licence, size, label counts and digest of each corpus, as used."""
+    return [_facts(corpus, dataset.filter(lambda name: name == corpus.name, input_columns="corpus")) for corpus in corpora]
+
+
+def dataset_digest(rows: Dataset) -> str:
+    """The sha256 of all rows, in order."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False).encode())
+    return digest.hexdigest()
+
+
+def _facts(corpus: Corpus, rows: Dataset) -> dict[str, Any]:
+    topics = Counter(topic for labels in rows["topics"] for topic in labels or ())
+    stances = Counter(stance["label"] for labels in rows["stances"] for stance in labels or ())
+    return {
+        "name": corpus.name,
+        "licence": STARTER_LICENCE if corpus.name == "starter" else corpus.licence,
+        "source": "training/starter" if corpus.name == "starter" else corpus.hub or [file.name for file in corpus.files or ()],
+        "articles": len(rows),
+        "topics": dict(topics.most_common()),
+        "stances": dict(stances.most_common()),
+        "sha256": dataset_digest(rows),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,246 @@
+"""Recipes: YAML in, a whole and checked description of a run out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from inference.errors import DetenteError
+from models.settings import EmbeddingModel, EncoderModel, LinearModel, Model, Settings, Trainer
+
+
+class RecipeError(DetenteError):
+    """A recipe, or a file that it names, is not as it must be."""
+
+
+class Corpus(Settings):
+    """A corpus: the starter corpus by its name alone, else files or a dataset on the hub."""
+
+    name: str = Field(min_length=1)
+    """What cards call it; `starter` is the corpus that ships with the project."""
+    files: tuple[Path, ...] | None = None
+    """JSON lines, CSV or Parquet files with one article a row."""
+    labels: Path | None = None
+    """Labels in a file of their own, joined to `files` by `id`."""
+    hub: str | None = None
+    """Id of a dataset on the Hugging Face hub."""
+    revision: str | None = None
+    """Branch, tag or commit of the hub id."""
+    split: str = "train"
+    """Split of the hub dataset."""
+    licence: str = "not stated"
+    """Licence of its texts and labels, named in the model card."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Corpus:
+        named = [key for key in ("files", "hub") if getattr(self, key) is not None]
+        if self.name == "starter" and named:
+            raise ValueError("`starter` is the shipped corpus and has no files or hub id: take another name")
+        if self.name != "starter" and len(named) != 1:
+            raise ValueError(f"found {' and '.join(named) or 'neither files nor hub'}, expected one of files, hub")
+        if self.labels is not None and self.files is None:
+            raise ValueError("`labels` goes with `files`")
+        return self
+
+
+class Split(Settings):
+    """How articles are parted into training, validation and test."""
+
+    validation: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of the articles for calibration and for stopping early."""
+    test: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of the articles that are only ever evaluated on."""
+    by: Literal["chance", "date"] = "chance"
+    """`date` takes the latest articles for test and those before them for validation."""
+    near_duplicate: float = Field(default=0.5, gt=0, le=1)
+    """Estimated Jaccard similarity of word shingles from which two articles stay together."""
+    same_event: float = Field(default=0.15, gt=0, le=1)
+    """TF-IDF cosine from which articles of dates close to each other count as one event."""
+    event_days: int = Field(default=7, ge=0)
+    """Days between two articles of one event at most."""
+
+
+class Tracking(Settings):
+    """Where the run goes in MLflow."""
+
+    experiment: str = "detente"
+    """Experiment that the run is filed under."""
+    model: str = "detente"
+    """Registered model that gets a new version."""
+
+
+class Recipe(Settings):
+    """All that a run is."""
+
+    name: str = Field(min_length=1)
+    """What the run is called; the recipe's file name."""
+    description: str = ""
+    """One line for the model card."""
+    seed: int = Field(default=13, ge=0, lt=2**31)
+    """Seed of split, weights, dropout and order."""
+    taxonomy: Path = Path("taxonomy.yaml")
+    """The topic labels."""
+    actors: Path = Path("actors.yaml")
+    """The lexicon of actors."""
+    corpora: tuple[Corpus, ...] = Field(min_length=1)
+    """What is learned from."""
+    articles: int | None = Field(default=None, ge=20)
+    """Articles of all corpora that are used at most, drawn by the seed; null uses all."""
+    min_positives: int = Field(default=5, ge=1)
+    """Training positives that every label must have."""
+    split: Split = Split()
+    """How articles are parted."""
+    model: Model
+    """The model family and its settings."""
+    trainer: Trainer | None = None
+    """How the encoder family is fine-tuned."""
+    tracking: Tracking = Tracking()
+    """Where the run goes in MLflow."""
+
+    @field_validator("corpora")
+    @classmethod
+    def _distinct(cls, corpora: tuple[Corpus, ...]) -> tuple[Corpus, ...]:
+        names = [corpus.name for corpus in corpora]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two corpora of one name: {', '.join(names)}")
+        return corpora
+
+    @model_validator(mode="after")
+    def _trained(self) -> Recipe:
+        if self.model.family == "encoder" and self.trainer is None:
+            return self.model_copy(update={"trainer": Trainer()})
+        if self.model.family != "encoder" and self.trainer is not None:
+            raise ValueError(f"`trainer` is for the encoder family, model.family is {self.model.family}")
+        return self
+
+    def digest(self) -> str:
+        """The sha256 of all settings."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe; the paths in it are relative to its folder.
+
+    Args:
+        path: the YAML file.
+        overrides: `key.path=value`, values in YAML.
+
+    Raises:
+        RecipeError: with each wrong key's path, what was found and what is allowed.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: found {type(content).__name__}, expected keys such as `model` and `corpora`")
+    content.setdefault("name", path.stem)
+    for override in overrides:
+        _override(content, override)
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError("\n".join(_explained(path, problem) for problem in error.errors())) from None
+    return _with_paths(recipe, path)
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file.
+
+    Raises:
+        RecipeError: it is missing or broken.
+    """
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {override}: expected key=value, such as trainer.epochs=2")
+    *parents, last = key.split(".")
+    place = content
+    for parent in parents:
+        inner = place.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {override}: `{parent}` has no keys of its own")
+        place = inner
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override}: the value is not YAML ({error})") from error
+
+
+def _explained(path: Path, problem: ErrorDetails) -> str:
+    """One line for one problem: file, key, what was found, what is allowed."""
+    # pydantic puts the chosen model family between `model` and its keys; a reader's YAML has no such level.
+    place = [part for at, part in enumerate(problem["loc"]) if not (at == 1 and problem["loc"][0] == "model")]
+    key = ".".join(map(str, place)) or "recipe"
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: {key}: unknown key; allowed: {', '.join(_siblings(problem['loc']))}"
+    if problem["type"] == "missing":
+        return f"{path}: {key}: missing"
+    found = "" if isinstance(problem["input"], Mapping | Settings) else f" (found {problem['input']!r:.60})"
+    return f"{path}: {key}: {problem['msg'].removeprefix('Value error, ')}{found}"
+
+
+def _siblings(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that are allowed beside the one at `place`."""
+    families = {"linear": LinearModel, "embedding": EmbeddingModel, "encoder": EncoderModel}
+    group: type[Settings] = Recipe
+    for part in place[:-1]:
+        if part in families and group is Recipe:
+            group = families[str(part)]
+        elif isinstance(part, str) and part in group.model_fields:
+            group = _group(group.model_fields[part].annotation) or group
+    return list(group.model_fields)
+
+
+def _group(annotation: object) -> type[Settings] | None:
+    """The settings class inside an annotation such as `tuple[Corpus, ...]` or `Trainer | None`."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, Settings) and part not in get_args(Model):
+            return part
+    return None
+
+
+def _with_paths(recipe: Recipe, path: Path) -> Recipe:
+    """The recipe with its paths made relative to its file, and known to be there."""
+    folder = path.parent
+
+    def found(key: str, value: Path) -> Path:
+        place = folder / value
+        if not place.exists():
+            raise RecipeError(f"{path}: {key}: no such file or folder: {place}")
+        return place
+
+    corpora = tuple(
+        corpus.model_copy(
+            update={
+                "files": corpus.files
+                and tuple(found(f"corpora.{number}.files", file) for file in corpus.files),
+                "labels": corpus.labels and found(f"corpora.{number}.labels", corpus.labels),
+            }
+        )
+        for number, corpus in enumerate(recipe.corpora)
+    )
+    model = recipe.model
+    if not isinstance(model, LinearModel) and model.encoder.path is not None:
+        encoder = model.encoder.model_copy(update={"path": found("model.encoder.path", model.encoder.path)})
+        model = model.model_copy(update={"encoder": encoder})
+    return recipe.model_copy(
+        update={
+            "taxonomy": found("taxonomy", recipe.taxonomy),
+            "actors": found("actors", recipe.actors),
+            "corpora": corpora,
+            "model": model,
+        }
+    )

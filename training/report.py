@@ -1,0 +1,61 @@
+"""All that is known of a run, as it lies in the bundle and goes to MLflow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from inference.bundle import Bundle
+from inference.errors import BundleError
+
+REPORT = "report.json"
+CARD = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run, from its recipe to its quality.
+
+    Args:
+        recipe: resolved, every default filled in.
+        recipe_digest: its sha256.
+        commit: the checkout's git commit, None outside one; `+` at its end means uncommitted changes.
+        libraries: versions.
+        encoder: name, digest and number of parameters, None for the linear family.
+        corpora: name, licence, articles, label counts and digest of each.
+        split: article ids of each part.
+        epochs: what was measured in each epoch.
+        seconds: time of each stage, in seconds.
+        metrics: by part (`validation`, `test`), as `training.evaluate` gives them.
+        curves: of the test part, as `training.curves` gives them.
+    """
+
+    recipe: dict[str, Any]
+    recipe_digest: str
+    commit: str | None
+    libraries: dict[str, str]
+    encoder: dict[str, Any] | None
+    corpora: list[dict[str, Any]]
+    split: dict[str, list[str]]
+    epochs: list[dict[str, float]]
+    seconds: dict[str, float]
+    metrics: dict[str, Any]
+    curves: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The report as it lies in the bundle."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Report:
+        """Read the report of a bundle.
+
+        Raises:
+            BundleError: the bundle has none, or one that this version cannot read.
+        """
+        path = bundle.path / REPORT
+        try:
+            return cls(**json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise BundleError(f"{path}: not a report of a training run: {error}") from error

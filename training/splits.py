@@ -1,0 +1,121 @@
+"""Leak-safe splits: near-duplicates and articles of one event stay on one side."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from datasets import Dataset
+from datasketch import MinHash, MinHashLSH
+from scipy.cluster.hierarchy import DisjointSet
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from .recipe import Split
+
+_SHINGLE = 5
+_PERMUTATIONS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Row numbers of each part, ascending."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+    def ids(self, dataset: Dataset) -> dict[str, list[str]]:
+        """The articles' ids by part."""
+        ids = dataset["id"]
+        return {name: [ids[row] for row in getattr(self, name)] for name in self.__slots__}
+
+
+def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
+    """Part a dataset by whole groups of articles.
+
+    Args:
+        dataset: rows with `training.corpora.FEATURES`.
+        settings: shares and similarities.
+        seed: decides chance.
+    """
+    members = groups(dataset, settings)
+    order = [members[number] for number in np.random.default_rng(seed).permutation(len(members))]
+    if settings.by == "date":
+        dates = dataset["date"]
+        order.sort(key=lambda group: max((dates[row] or "" for row in group)), reverse=True)
+    rows: dict[str, list[int]] = {"test": [], "validation": [], "train": []}
+    room = {"test": settings.test * len(dataset), "validation": settings.validation * len(dataset)}
+    for group in order:
+        part = next((name for name, size in room.items() if len(rows[name]) + len(group) / 2 < size), "train")
+        rows[part] += group
+    return Parts(*(tuple(sorted(rows[name])) for name in ("train", "validation", "test")))
+
+
+def groups(dataset: Dataset, settings: Split) -> list[list[int]]:
+    """Row numbers of articles that belong together, in order of their first rows.
+
+    Together are articles with one `event`, near-duplicates (MinHash over word shingles, Broder 1997),
+    and articles of dates close to each other that share much of their rarer words.
+    """
+    texts = [f"{title}\n{text}" for title, text in zip(dataset["title"], dataset["text"], strict=True)]
+    together = DisjointSet(range(len(texts)))
+    links = (
+        *_named_events(dataset["event"]),
+        *_near_duplicates(texts, settings.near_duplicate),
+        *_same_events(texts, dataset["date"], settings.same_event, settings.event_days),
+    )
+    for one, other in links:
+        together.merge(one, other)
+    return sorted(sorted(group) for group in together.subsets())
+
+
+def _named_events(events: Sequence[str | None]) -> Iterator[tuple[int, int]]:
+    first: dict[str, int] = {}
+    for row, event in enumerate(events):
+        if event is not None:
+            yield first.setdefault(event, row), row
+
+
+def _near_duplicates(texts: Sequence[str], similarity: float) -> Iterator[tuple[int, int]]:
+    index = MinHashLSH(threshold=similarity, num_perm=_PERMUTATIONS)
+    for row, text in enumerate(texts):
+        words = re.findall(r"\w+", text.lower())
+        shingles = {" ".join(words[at : at + _SHINGLE]) for at in range(max(1, len(words) - _SHINGLE + 1))}
+        sketch = MinHash(num_perm=_PERMUTATIONS)
+        sketch.update_batch([shingle.encode() for shingle in shingles])
+        for other in index.query(sketch):
+            yield other, row
+        index.insert(row, sketch)
+
+
+def _same_events(
+    texts: Sequence[str], dates: Sequence[str | None], similarity: float, days: int
+) -> Iterator[tuple[int, int]]:
+    by_day: dict[int, list[int]] = defaultdict(list)
+    for row, text in enumerate(dates):
+        if (day := _day(text)) is not None:
+            by_day[day].append(row)
+    if not by_day:
+        return
+    vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit_transform(texts)
+    for day, rows in by_day.items():
+        near = [row for later in range(day, day + days + 1) for row in by_day.get(later, ())]
+        alike = (vectors[rows] @ vectors[near].T).tocoo()
+        for one, other, value in zip(alike.row, alike.col, alike.data, strict=True):
+            if value >= similarity and rows[one] != near[other]:
+                yield rows[one], near[other]
+
+
+def _day(text: str | None) -> int | None:
+    """Days since the year 1 of a date such as 2016-08-23 or 2016-08, None of anything else."""
+    match = re.match(r"(\d{4})-(\d{2})(?:-(\d{2}))?", text or "")
+    if not match:
+        return None
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3] or 15)).toordinal()
+    except ValueError:
+        return None

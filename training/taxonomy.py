@@ -1,0 +1,93 @@
+"""The two vocabularies that a recipe names: topics and actors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from models.settings import Settings
+
+from .recipe import RecipeError, read_yaml
+
+_File = TypeVar("_File", bound=BaseModel)
+
+
+class TopicEntry(Settings):
+    """A topic and what the codebook says of it."""
+
+    label: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    description: str = Field(min_length=1)
+
+
+class Taxonomy(Settings):
+    """The topic labels, in the order of every record."""
+
+    topics: tuple[TopicEntry, ...] = Field(min_length=1)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels alone."""
+        return tuple(topic.label for topic in self.topics)
+
+
+class ActorEntry(Settings):
+    """An actor and the forms in which news names it."""
+
+    name: str = Field(min_length=1)
+    kind: Literal["country", "organisation", "armed_group", "party", "company", "person", "community"]
+    aliases: tuple[str, ...] = ()
+    demonyms: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Every form, the name first."""
+        return (self.name, *self.aliases, *self.demonyms, *self.people)
+
+
+class ActorLexicon(Settings):
+    """All actors that are known by name."""
+
+    actors: tuple[ActorEntry, ...] = Field(min_length=1)
+
+
+def load_taxonomy(path: Path) -> Taxonomy:
+    """Read the topic labels.
+
+    Raises:
+        RecipeError: the file is not a taxonomy, or names a label twice.
+    """
+    taxonomy = _load(path, Taxonomy)
+    twice = _twice(taxonomy.labels)
+    if twice:
+        raise RecipeError(f"{path}: topics named twice: {', '.join(twice)}")
+    return taxonomy
+
+
+def load_forms(path: Path) -> dict[str, str]:
+    """Read the lexicon as the canonical name of every form.
+
+    Raises:
+        RecipeError: the file is not a lexicon, or a form stands for two actors.
+    """
+    lexicon = _load(path, ActorLexicon)
+    forms: dict[str, str] = {}
+    for actor in lexicon.actors:
+        for form in actor.forms:
+            if forms.setdefault(form, actor.name) != actor.name:
+                raise RecipeError(f"{path}: {form!r} stands for both {forms[form]} and {actor.name}")
+    return forms
+
+
+def _load(path: Path, kind: type[_File]) -> _File:
+    try:
+        return kind.model_validate(read_yaml(path))
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
+        raise RecipeError("\n".join(lines)) from None
+
+
+def _twice(names: tuple[str, ...]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
