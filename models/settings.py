@@ -118,4 +118,4 @@ class Trainer(Settings):
     class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
     """Weight of a rare label: none, or the (root of the) inverse of its frequency."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` takes bfloat16 where the processor computes in it."""
+    """`auto` takes bfloat16 where the processor is faster in it: a recent GPU, a CPU with AMX."""

