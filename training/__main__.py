@@ -3,38 +3,139 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import os
 import sys
 from pathlib import Path
 
 from inference.errors import DetenteError
 
+from .recipe import Corpus, RecipeError, load_recipe
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training", description="Train, judge and register models.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train what a recipe describes, and register it")
-    run.add_argument("recipe", type=Path)
-    run.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    run.add_argument("--out", type=Path)
-    run.add_argument("--resume", action="store_true")
-    run.add_argument("--skip-bad-rows", action="store_true")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
-        from .fit import run as fit
-        from .recipe import load_recipe
+    """Run a command.
 
-        recipe = load_recipe(options.recipe, options.overrides)
-        out = options.out or Path("build") / recipe.name
-        bundle = fit(recipe, out, options.resume, options.skip_bad_rows)
-        print(bundle.path)
+    Returns:
+        0 when it did what it was asked, 2 when it could not.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("training").setLevel(logging.INFO)
+    _quieten()
+    try:
+        options.run(options)
     except DetenteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description="Train, judge and register models.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="train what a recipe describes, track it and register it")
+    run.add_argument("recipe", type=Path, metavar="RECIPE")
+    _add_overrides(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="where the bundle will lie (default: build/RECIPE's name)")
+    run.add_argument("--resume", action="store_true", help="go on after an interruption")
+    run.add_argument("--skip-bad-rows", action="store_true", help="list bad rows of a corpus and leave them out")
+    run.set_defaults(run=_run)
+
+    check = commands.add_parser("check", help="check recipes, their encoders and corpora, without training")
+    check.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE")
+    _add_overrides(check)
+    check.set_defaults(run=_check)
+
+    evaluate = commands.add_parser("evaluate", help="measure a bundle on a labelled corpus")
+    evaluate.add_argument("model", metavar="MODEL", help="a bundle's directory or an MLflow URI")
+    evaluate.add_argument("--corpus", default="files", metavar="NAME", help="`starter`, or what to call the files")
+    evaluate.add_argument("--files", type=Path, nargs="+", metavar="FILE", help="JSON lines, CSV or Parquet")
+    evaluate.add_argument("--labels", type=Path, metavar="FILE", help="labels in a file of their own, joined by id")
+    evaluate.add_argument("--split", default="test", choices=["train", "validation", "test", "all"],
+                          help="part of the starter corpus, as the model's run parted it (default: test)")  # fmt: skip
+    evaluate.add_argument("--skip-bad-rows", action="store_true")
+    evaluate.add_argument("--json", action="store_true", help="print every figure as JSON")
+    evaluate.set_defaults(run=_evaluate)
+
+    log = commands.add_parser("log", help="track and register a bundle that could not be logged when it was made")
+    log.add_argument("bundle", type=Path, metavar="BUNDLE")
+    log.set_defaults(run=_log)
+
+    promote = commands.add_parser("promote", help="make a registered version the champion")
+    promote.add_argument("version", metavar="VERSION", help="its number, or an alias such as `candidate`")
+    promote.add_argument("--model", default="detente", metavar="NAME")
+    promote.set_defaults(run=_promote)
+    return parser
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="such as trainer.epochs=2"
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from .fit import run
+    from .tracking import log_bundle
+
+    recipe = load_recipe(options.recipe, options.overrides)
+    bundle = run(recipe, options.out or Path("build") / recipe.name, options.resume, options.skip_bad_rows)
+    log_bundle(bundle)
+    print(bundle.path)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from .fit import prepare
+
+    for path in options.recipes:
+        data = prepare(load_recipe(path, options.overrides))
+        sizes = f"{len(data.train)} to train, {len(data.validation)} to validate, {len(data.test)} to test"
+        print(f"{path}: ok: {len(data.dataset)} articles: {sizes}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from .judge import judge, table
+
+    metrics = judge(options.model, _corpus(options), options.split, options.skip_bad_rows)
+    print(json.dumps(metrics, indent=1) if options.json else table(metrics))
+
+
+def _corpus(options: argparse.Namespace) -> Corpus:
+    if options.corpus == "starter" and not options.files:
+        return Corpus(name="starter")
+    if not options.files:
+        raise RecipeError(f"--corpus {options.corpus}: name its --files, or `--corpus starter`")
+    for path in (*options.files, *([options.labels] if options.labels else [])):
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such file")
+    return Corpus(name=options.corpus, files=tuple(options.files), labels=options.labels)
+
+
+def _quieten() -> None:
+    """Keep the libraries' progress bars to terminals, as ours are."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+
+
+def _log(options: argparse.Namespace) -> None:
+    from inference.bundle import Bundle
+
+    from .tracking import log_bundle
+
+    print(log_bundle(Bundle.open(options.bundle)).run_id)
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from .registry import promote
+
+    promote(options.model, options.version)
 
 
 if __name__ == "__main__":

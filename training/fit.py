@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
 from datasets import Dataset
@@ -17,11 +18,9 @@ from inference.errors import DetenteError
 from inference.schema import NEUTRAL, STANCE_LABELS
 from models.base import Example, Family, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
-from models.checkpoint import Checkpoint
 from models.export import export_bundle
 from models.families import make_family
 from models.settings import LinearModel
-from models.sources import check_source
 
 from .card import model_card
 from .corpora import load_corpora
@@ -33,6 +32,9 @@ from .recipe import Recipe
 from .report import CARD, REPORT, Report
 from .splits import Parts, split
 from .taxonomy import load_forms, load_taxonomy
+
+if TYPE_CHECKING:
+    from models.checkpoint import Checkpoint
 
 LOG = logging.getLogger(__name__)
 
@@ -69,10 +71,9 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
         DetenteError: something is not as it must be; an older bundle at `out` is left as it is.
     """
     started = monotonic()
-    if not isinstance(recipe.model, LinearModel):
-        check_source(recipe.model.encoder)
-    data = load_data(recipe, skip_bad_rows)
-    check_labels(data.train, data.topics, recipe.min_positives)
+    data = prepare(recipe, skip_bad_rows)
+    sizes = (len(data.dataset), len(data.train), len(data.validation), len(data.test))
+    LOG.info("%d articles: %d to train, %d to validate, %d to test", *sizes)
     checkpoint = _checkpoint(recipe, data.dataset, out, resume)
     family = make_family(recipe.model, recipe.trainer, data.topics, recipe.seed, checkpoint)
     epochs: list[dict[str, float]] = []
@@ -91,8 +92,16 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
     return bundle
 
 
-def load_data(recipe: Recipe, skip_bad_rows: bool) -> Data:
-    """Read and part the corpora of a recipe."""
+def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
+    """Read and part the corpora of a recipe; what cannot work fails here, before any training.
+
+    Raises:
+        DetenteError: the encoder is not at hand, a row is bad, or a label has too few positives.
+    """
+    if not isinstance(recipe.model, LinearModel):
+        from models.sources import check_source
+
+        check_source(recipe.model.encoder)
     topics = load_taxonomy(recipe.taxonomy).labels
     forms = load_forms(recipe.actors)
     dataset = load_corpora(recipe.corpora, topics, ActorFinder(forms), skip_bad_rows)
@@ -101,12 +110,10 @@ def load_data(recipe: Recipe, skip_bad_rows: bool) -> Data:
         dataset = dataset.select(sorted(int(row) for row in chosen))
     parts = split(dataset, recipe.split, recipe.seed)
     examples = to_examples(dataset, topics)
-    chosen_examples = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
-    LOG.info(
-        "%d articles: %d to train, %d to validate, %d to test",
-        len(examples), len(parts.train), len(parts.validation), len(parts.test),
-    )  # fmt: skip
-    return Data(topics, forms, dataset, parts, *chosen_examples)
+    parted = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
+    data = Data(topics, forms, dataset, parts, *parted)
+    check_labels(data.train, topics, recipe.min_positives)
+    return data
 
 
 def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) -> None:
@@ -183,6 +190,8 @@ def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Ch
     """Where the encoder's state is kept between epochs; None for the families that fit in one go."""
     if recipe.model.family != "encoder":
         return None
+    from models.checkpoint import Checkpoint
+
     fingerprint = f"{recipe.digest()}-{dataset_digest(dataset)}"
     checkpoint = Checkpoint(out.with_name(f".{out.name}.checkpoint.safetensors"), fingerprint)
     if not resume:
