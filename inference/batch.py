@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from .errors import ArticleError, InputError
 from .predictor import Predictor
-from .reading import read_rows
+from .reading import check_input, read_rows
 from .writing import writer
 
 LOG = logging.getLogger(__name__)
@@ -34,13 +36,13 @@ def predict_files(predictor: Predictor, inputs: Sequence[str], output: str) -> C
         InputError: an input as a whole cannot be read, or the output not be written; then no output is left.
     """
     for path in inputs:
-        if path != "-" and not Path(path).is_file():
-            raise InputError(f"{path}: no such file")
-        if path != "-" and output != "-" and Path(path).resolve() == Path(output).resolve():
+        check_input(path)
+        if "-" not in (path, output) and Path(path).resolve() == Path(output).resolve():
             raise InputError(f"{output}: is also an input")
     counts: Counter[str] = Counter()
     with writer(output) as write:
-        for prediction in predictor.predict(_rows(inputs)):
+        # The bar shows on a terminal only.
+        for prediction in tqdm(predictor.predict(_rows(inputs)), unit=" articles", disable=None):
             counts[prediction.status] += 1
             if prediction.status == "error":
                 LOG.warning("id %s: %s", prediction.id, prediction.error)

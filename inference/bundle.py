@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -98,7 +97,12 @@ def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
         directory: where the bundle will lie.
         manifest: its manifest; `files` in it is filled in here.
         files: directory with the other files; they are copied.
+
+    Raises:
+        BundleError: something that is no bundle lies there already; it is left as it is.
     """
+    if directory.exists() and not (directory / MANIFEST).is_file() and not _is_empty(directory):
+        raise BundleError(f"{directory}: is there already and is no bundle, so it is not replaced")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
         fresh = Path(temporary) / "bundle"
@@ -108,8 +112,8 @@ def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
         (fresh / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
         bundle = Bundle.open(fresh)
         if directory.exists():
-            os.replace(directory, Path(temporary) / "old")
-        os.replace(fresh, directory)
+            directory.replace(Path(temporary) / "old")
+        fresh.replace(directory)
     return Bundle(directory, bundle.manifest, bundle.digest)
 
 
@@ -117,6 +121,10 @@ def file_digest(path: Path) -> str:
     """The sha256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and next(path.iterdir(), None) is None
 
 
 def _parse(raw: bytes, path: Path) -> Manifest:
@@ -134,12 +142,14 @@ def _parse(raw: bytes, path: Path) -> Manifest:
             decisions=Decisions.from_dict(content["decisions"]),
             windows=None if windows is None else WindowSettings(**windows),
             provenance=content["provenance"],
-            files=content["files"],
+            files={str(name): str(digest) for name, digest in content["files"].items()},
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path}: not a manifest of detente ({type(error).__name__}: {error})") from error
     if manifest.family not in get_args(Family):
         raise BundleError(f"{path}: family {manifest.family!r}, expected one of {', '.join(get_args(Family))}")
+    if list(manifest.decisions.topics) != list(manifest.topics):
+        raise BundleError(f"{path}: thresholds are for other topics, or in another order, than the labels")
     return manifest
 
 

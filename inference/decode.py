@@ -89,4 +89,5 @@ def sigmoid(logits: Floats) -> Floats:
 def softmax(logits: Floats) -> Floats:
     """Probabilities over the last axis."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    total: Floats = shifted.sum(axis=-1, keepdims=True)
+    return np.asarray(shifted / total, dtype=np.float64)

@@ -62,9 +62,7 @@ class Document:
         pairs = tuple(
             Pair(index, source, target)
             for index, sentence in enumerate(placed)
-            for source, target in permutations(
-                [name for name in sentence.names if only is None or name in only], 2
-            )
+            for source, target in permutations([name for name in sentence.names if only is None or name in only], 2)
         )
         return cls(article, tuple(mentions), placed, pairs)
 

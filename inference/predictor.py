@@ -87,7 +87,7 @@ class Predictor:
                 raise item
             article = item if isinstance(item, Article) else Article.from_mapping(item, str(row))
         except ArticleError as error:
-            return self._unscored(printable(error.id or str(row)), "error", error.reason)
+            return self._unscored(printable(error.id or str(row)), "error", printable(error.reason))
         if not article.text.strip():
             return self._unscored(article.id, "empty", "`text` is empty")
         return self.document(article)
@@ -148,7 +148,7 @@ def _chunks(items: Iterable[Document | Prediction]) -> Iterator[list[Document | 
     characters = 0
     for item in items:
         chunk.append(item)
-        characters += len(item.article.text) if isinstance(item, Document) else 0
+        characters += len(item.article.title) + len(item.article.text) if isinstance(item, Document) else 0
         if len(chunk) >= BUFFER_ARTICLES or characters >= BUFFER_CHARACTERS:
             yield chunk
             chunk, characters = [], 0

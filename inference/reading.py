@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import ArticleError, InputError
+from .schema import Article
 
 _PARQUET_ROWS = 512
 _CSV_CELL = 2**31 - 1
 SUFFIXES = (".jsonl", ".csv", ".parquet")
+ARTICLE_SUFFIXES = (".txt", ".json", *SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +40,100 @@ def read_rows(path: str, required: str = "text") -> Iterator[Row]:
         required: the column without which the file is of no use.
 
     Raises:
-        InputError: the file as a whole cannot be read.
+        InputError: the file as a whole cannot be read, or has no such column.
     """
-    if path == "-":
-        yield from _json_lines(sys.stdin.buffer, "standard input", required)
-        return
+    check_input(path)
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: found the ending {suffix or '(none)'!r}, expected one of {', '.join(SUFFIXES)}")
     try:
-        if suffix == ".parquet":
+        if path == "-":
+            yield from _json_lines(sys.stdin.buffer, "standard input", required)
+        elif suffix == ".parquet":
             yield from _parquet(path, required)
         else:
-            with open(path, "rb") as file:
+            with Path(path).open("rb") as file:
                 yield from (_json_lines if suffix == ".jsonl" else _csv)(file, path, required)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def check_input(path: str, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """Make sure that a file is there and of a known kind, without reading it.
+
+    Args:
+        path: the file, or `-`, which is always there.
+        suffixes: the endings of the kinds that are known.
+
+    Raises:
+        InputError: it is not.
+    """
+    if path == "-":
+        return
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    suffix = Path(path).suffix.lower()
+    if suffix not in suffixes:
+        raise InputError(f"{path}: found the ending {suffix or '(none)'!r}, expected one of {', '.join(suffixes)}")
+
+
+def read_article(path: str, id: str | None = None) -> Article:
+    """Read one article for a person to look at.
+
+    Args:
+        path: a `.txt` file, whose first line is the title where an empty line follows; a `.json` file with an
+            article or a list of them; a file with rows; or `-` for text from standard input.
+        id: which one; None takes the first.
+
+    Raises:
+        InputError: the file cannot be read, or no article has this id.
+        ArticleError: the article cannot be read.
+    """
+    check_input(path, ARTICLE_SUFFIXES)
+    suffix = Path(path).suffix.lower()
+    if path == "-" or suffix == ".txt":
+        return _plain_article(path)
+    rows = _json_articles(path) if suffix == ".json" else read_rows(path)
+    for number, row in enumerate(rows, start=1):
+        try:
+            article = _article(row.content, str(number))
+        except ArticleError as error:
+            if id in (None, error.id):
+                raise
+            continue
+        if id in (None, article.id):
+            return article
+    raise InputError(f"{path}: holds no article" if id is None else f"{path}: holds no article with the id {id!r}")
+
+
+def _article(content: dict[str, Any] | ArticleError, default_id: str) -> Article:
+    if isinstance(content, ArticleError):
+        raise content
+    return Article.from_mapping(content, default_id)
+
+
+def _plain_article(path: str) -> Article:
+    id = "stdin" if path == "-" else Path(path).stem
+    text = _decoded(path)
+    title, _, rest = text.partition("\n")
+    if rest.strip() and not rest.partition("\n")[0].strip():
+        return Article(id, rest.strip("\r\n"), title.strip())
+    return Article(id, text)
+
+
+def _json_articles(path: str) -> Iterator[Row]:
+    try:
+        content = json.loads(_decoded(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: broken JSON: {error}") from error
+    for number, item in enumerate(content if isinstance(content, list) else [content], start=1):
+        yield Row(f"{path}, article {number}", item)
+
+
+def _decoded(path: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not valid UTF-8 at byte {error.start}") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -73,7 +155,7 @@ def _json_row(line: bytes, place: str) -> Row:
         content = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         return Row(place, ArticleError(f"{place}: not valid UTF-8 at byte {error.start}"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: bad JSON, or a number of thousands of digits
         return Row(place, ArticleError(f"{place}: broken JSON: {error}"))
     if not isinstance(content, dict):
         return Row(place, ArticleError(f"{place}: found {type(content).__name__}, expected an object"))
@@ -82,24 +164,31 @@ def _json_row(line: bytes, place: str) -> Row:
 
 def _csv(file: BinaryIO, name: str, required: str) -> Iterator[Row]:
     # Invalid bytes come through as lone surrogates, so that the row they stand in can be named.
-    lines = (line.decode("utf-8", "surrogateescape") for line in file)
-    previous = csv.field_size_limit(_CSV_CELL)
+    reader = csv.reader((line.decode("utf-8", "surrogateescape") for line in file), strict=True)
+    header = [column.removeprefix("\ufeff") for column in _cells(reader, name) or []]
+    if not header:
+        return
+    _require(required, header, f"{name}, line 1")
+    while (cells := _cells(reader, name)) is not None:
+        if cells:
+            yield _csv_row(header, cells, f"{name}, line {reader.line_num}", required)
+
+
+def _cells(reader: Any, name: str) -> list[str] | None:
+    """The next row, None at the end. The limit of a cell belongs to the whole process: it is put back at once."""
+    line = reader.line_num + 1
+    limit = csv.field_size_limit(_CSV_CELL)
     try:
-        reader = csv.reader(lines, strict=True)
-        header = [column.removeprefix("\ufeff") for column in next(reader, [])]
-        if not header:
-            return
-        _require(required, header, f"{name}, line 1")
-        for cells in reader:
-            if cells:
-                yield _csv_row(header, cells, f"{name}, line {reader.line_num}")
+        cells: list[str] | None = next(reader, None)
     except csv.Error as error:
-        raise InputError(f"{name}, line {reader.line_num}: broken CSV: {error}") from error
+        # Where a quote goes wrong nobody knows which rows follow, so that the file as a whole is refused.
+        raise InputError(f"{name}: broken CSV in the row that begins on line {line}: {error}") from error
     finally:
-        csv.field_size_limit(previous)
+        csv.field_size_limit(limit)
+    return cells
 
 
-def _csv_row(header: list[str], cells: list[str], place: str) -> Row:
+def _csv_row(header: list[str], cells: list[str], place: str, required: str) -> Row:
     if len(cells) != len(header):
         return Row(place, ArticleError(f"{place}: found {len(cells)} cells, expected {len(header)}"))
     content = dict(zip(header, cells, strict=True))
@@ -119,11 +208,18 @@ def _parquet(path: str, required: str) -> Iterator[Row]:
             _require(required, file.schema_arrow.names, path)
             number = 0
             for batch in file.iter_batches(_PARQUET_ROWS):
-                for content in batch.to_pylist():
+                for index in range(batch.num_rows):
                     number += 1
-                    yield Row(f"{path}, row {number}", content)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+                    yield _parquet_row(batch.slice(index, 1), f"{path}, row {number}")
+    except pa.ArrowException as error:
         raise InputError(f"{path}: not a whole Parquet file: {error}") from error
+
+
+def _parquet_row(row: Any, place: str) -> Row:
+    try:
+        return Row(place, row.to_pylist()[0])
+    except (ValueError, OverflowError) as error:  # text that is not UTF-8, a date that Python has not
+        return Row(place, ArticleError(f"{place}: cannot be read: {error}"))
 
 
 def _require(required: str, columns: Iterable[str], place: str) -> None:

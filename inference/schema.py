@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -26,7 +27,8 @@ class Article:
         title: its headline, empty where there is none.
         date: its date as the caller writes it.
         actors: where given, stances are restricted to pairs of these actors, named by canonical
-            name or by any form of it; a name that the lexicon lacks is searched for as it is.
+            name or by any form of it; a name that the lexicon lacks is searched for as it is. An empty
+            list counts as absent.
     """
 
     id: str
@@ -39,11 +41,14 @@ class Article:
     def from_mapping(cls, row: Mapping[str, Any], default_id: str) -> Article:
         """Read an article from a mapping with the keys `text`, `id`, `title`, `date`, `actors`.
 
-        Null and NaN count as absent; other keys are ignored.
+        Null and NaN count as absent; other keys are ignored. `actors` is a list, or text that holds a
+        JSON list or names parted by semicolons, as CSV needs it.
 
         Raises:
             ArticleError: a value is of the wrong type or not valid Unicode.
         """
+        if not isinstance(row, Mapping):
+            raise ArticleError(f"found {type(row).__name__}, expected an Article or a mapping")
         id = row.get("id")
         id = default_id if _is_null(id) else str(id)
         if "text" not in row:
@@ -136,7 +141,10 @@ class Prediction:
 
 
 def _is_null(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
+    """Whether a value is None, NaN or NaT of any library, or pandas' NA."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return not hasattr(value, "__len__") and bool(value != value)  # noqa: PLR0124
 
 
 def _text(value: object, key: str, id: str) -> str:
@@ -155,12 +163,23 @@ def _actors(value: object, id: str) -> tuple[str, ...] | None:
     if _is_null(value):
         return None
     if isinstance(value, str):
-        value = [name.strip() for name in value.split(";")]
+        value = _names(value, id)
     elif hasattr(value, "tolist"):  # a numpy array, as pandas gives it
         value = value.tolist()
-    if not isinstance(value, Sequence):
+    if not isinstance(value, Sequence) or isinstance(value, bytes):
         raise ArticleError(f"`actors` is {type(value).__name__}, expected a list of names", id)
-    return tuple(dict.fromkeys(name for name in (_text(name, "actors", id) for name in value) if name)) or None
+    names = (_text(name, "actors", id).strip() for name in value)
+    return tuple(dict.fromkeys(name for name in names if name)) or None
+
+
+def _names(text: str, id: str) -> object:
+    """The list in a cell of text: JSON, or names parted by semicolons."""
+    if not text.lstrip().startswith("["):
+        return text.split(";")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArticleError(f"`actors` begins with [ and is no JSON list: {error}", id) from None
 
 
 def printable(text: str) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 MAX_SENTENCE = 1000
 """Characters at which a run without a sentence end is broken, at a space where there is one."""
 
-_PARAGRAPH = re.compile(r"\s*\n\s*")
+_LINE = re.compile(r"[^\n\r\u2028\u2029]+")
 # An end mark, closing quotes and brackets, then space and something that can open a sentence.
 # Scraped pages glue sentences together ("until morning.The"), and Chinese and Japanese have no space.
+# Possessive repeats and the look back keep the time linear on a million full stops or spaces.
 _END = re.compile(
-    r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡—–-]*\s*[^\W_a-z]|\s*$)|(?<=[a-z]{3})[.!?](?=[A-Z][a-z])|[。！？]+"
+    r"(?<![.!?…])[.!?…]++[\"'”’)\]»]*+(?=\s++[\"'“‘(\[«¿¡—–-]*+\s*+[^\W_a-z]|\s*+$)"
+    r"|(?<=[a-z]{3})[.!?](?=[A-Z][a-z])|[。！？]+"
 )
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'“‘—–-])(?:"
@@ -41,15 +43,12 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
     Yields:
         (start, end): offsets in code points, in order, without surrounding white space.
     """
-    start = 0
-    for gap in _PARAGRAPH.finditer(text):
-        yield from _split(text, start, gap.start())
-        start = gap.end()
-    yield from _split(text, start, len(text))
+    for line in _LINE.finditer(text):
+        yield from _split(text, line.start(), line.end())
 
 
 def _split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The sentences of one paragraph."""
+    """The sentences of one line."""
     for mark in _END.finditer(text, start, end):
         if mark.end() > start and not _is_abbreviation(text, start, mark.end()):
             yield from _trimmed(text, start, mark.end())
@@ -76,7 +75,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     while end - start > MAX_SENTENCE:
         space = text.rfind(" ", start + 1, start + MAX_SENTENCE)
         cut = space if space > 0 else start + MAX_SENTENCE
-        yield start, cut
+        yield from _trimmed(text, start, cut)
         start = cut
         while text[start].isspace():
             start += 1

@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from .decode import Floats
 from .document import Document
 from .errors import InputError
-from .schema import STANCE_LABELS
 from .scorer import Scores
 from .windows import Batch, Windower, batches, collate
 
@@ -24,7 +22,6 @@ BATCH_TOKENS = 4096
 """Tokens of a batch, padding included: enough to fill the cores, little enough for their caches."""
 
 _UNREAD = (0.0, -30.0, -30.0)
-"""Scores of a pair that no window holds together: neutral."""
 
 
 class WindowScorer:
@@ -34,17 +31,21 @@ class WindowScorer:
         windower: cuts documents.
         topics: number of topic labels.
         run: the encoder with its heads, in ONNX Runtime or torch.
+        unread: scores of a pair that no window holds together; neutral as it stands.
     """
 
-    def __init__(self, windower: Windower, topics: int, run: Run) -> None:
+    def __init__(self, windower: Windower, topics: int, run: Run, unread: Sequence[float] = _UNREAD) -> None:
         self._windower = windower
         self._topics = topics
         self._run = run
+        self._unread = unread
 
     def score(self, documents: Sequence[Document]) -> list[Scores]:
         """See `Scorer.score`."""
         windows = [(number, window) for number, doc in enumerate(documents) for window in self._windower.windows(doc)]
-        scores = [Scores(np.zeros(self._topics), _unread(document)) for document in documents]
+        scores = [
+            Scores(np.zeros(self._topics), np.tile(self._unread, (len(document.pairs), 1))) for document in documents
+        ]
         tokens = np.zeros(len(documents))
         for batch in batches([len(window.ids) for _, window in windows], BATCH_TOKENS):
             chosen = [windows[index] for index in batch]
@@ -74,7 +75,7 @@ def onnx_run(model: Path, threads: int | None = None, device: str = "cpu") -> Ru
         InputError: this ONNX Runtime cannot use the device.
     """
     providers = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-    if providers[device] not in ort.get_available_providers():
+    if providers.get(device) not in ort.get_available_providers():
         raise InputError(f"device {device}: this onnxruntime has none; `pip install onnxruntime-gpu` has it")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or 0
@@ -85,9 +86,3 @@ def onnx_run(model: Path, threads: int | None = None, device: str = "cpu") -> Ru
         return topics, stances
 
     return run
-
-
-def _unread(document: Document) -> Floats:
-    scores = np.empty((len(document.pairs), len(STANCE_LABELS)))
-    scores[:] = _UNREAD
-    return scores

@@ -89,7 +89,7 @@ class Windower:
             for index, begin, end in pieces:
                 base = len(window.ids) - begin
                 window.ids.extend(encodings[index].ids[begin:end])
-                if index in pairs:
+                if pairs.get(index):
                     _add_pairs(window, document, pairs[index], encodings[index], (begin, end), base)
                     if end - begin < len(encodings[index]):
                         placed = {number for number, *_ in window.pairs}
@@ -169,7 +169,7 @@ def collate(windows: Sequence[Window], pad: int) -> Batch:
     ids = np.full((len(windows), longest), pad, dtype=np.int64)
     mask = np.zeros((len(windows), longest), dtype=np.int64)
     pool = np.zeros((len(windows), rows, longest), dtype=np.float32)
-    pairs = []
+    pairs: list[tuple[int, int, int]] = []
     for number, window in enumerate(windows):
         ids[number, : len(window.ids)] = window.ids
         mask[number, : len(window.ids)] = 1

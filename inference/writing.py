@@ -64,13 +64,15 @@ def writer(path: str) -> Iterator[Write]:
         sys.stdout.buffer.flush()
         return
     target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{path}: cannot be written: it is a directory")
     if target.suffix.lower() not in (".jsonl", ".parquet"):
         raise InputError(f"{path}: found the ending {target.suffix!r}, expected .jsonl or .parquet")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with (_json_file if target.suffix.lower() == ".jsonl" else _parquet_file)(partial) as write:
             yield write
-        os.replace(partial, target)
+        partial.replace(target)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:

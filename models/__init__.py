@@ -1,0 +1,1 @@
+"""The model families: fit, score, calibrate, export to a bundle."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,7 +63,7 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".partial")
         save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, fresh, metadata)
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)
 
     def load(self, network: Module, optimizer: Optimizer) -> tuple[Progress, State] | None:
         """Put a network and its optimiser back to where they were.

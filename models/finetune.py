@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
 
-from inference.windows import Window, Windower, collate
 from inference.window_scorer import WindowScorer
+from inference.windows import Window, Windower, collate
 
 from .base import Epoch, Example
 from .checkpoint import Checkpoint, Progress, State
@@ -102,7 +102,10 @@ def _steps(windows: Sequence[Sequence[Window]], trainer: Trainer, accelerator: A
     steps: list[list[int]] = []
     for first in range(0, len(order), pool):
         alike = sorted(order[first : first + pool], key=lambda number: sum(len(w.ids) for w in windows[number]))
-        steps += [[int(n) for n in alike[at : at + trainer.batch_articles]] for at in range(0, len(alike), trainer.batch_articles)]
+        steps += [
+            [int(n) for n in alike[at : at + trainer.batch_articles]]
+            for at in range(0, len(alike), trainer.batch_articles)
+        ]
     steps = [steps[number] for number in np.random.permutation(len(steps))]
     even = -(-len(steps) // accelerator.num_processes) * accelerator.num_processes
     return [steps[n % len(steps)] for n in range(even)][accelerator.process_index :: accelerator.num_processes]
@@ -156,8 +159,8 @@ def _computes_bf16(precision: str) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_amx_tile_supported()
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def _copied(network: WindowNetwork) -> State:

@@ -75,6 +75,6 @@ class MaskedLoss(nn.Module):
 def _article_logits(topics: Tensor, windows: Sequence[Sequence[Window]]) -> Tensor:
     """Mean of window logits by length, (articles, topics), as `WindowScorer` takes it."""
     lengths = [torch.tensor([float(len(window.ids)) for window in article]) for article in windows]
-    parts = topics.split([len(article) for article in windows])
+    parts = torch.split(topics, [len(article) for article in windows])
     shares = [(length / length.sum()).to(topics).unsqueeze(1) for length in lengths]
     return torch.stack([(part * share).sum(0) for part, share in zip(parts, shares, strict=True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.export import Dim
 from inference.schema import STANCE_LABELS
 from inference.window_scorer import Run
 from inference.windows import Batch
+
 
 class PairHead(nn.Sequential):
     """Stance scores of ordered pairs from the states of source, target and sentence.
@@ -70,15 +72,15 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> dict[str, Tenso
     return {name: torch.from_numpy(array).to(device) for name, array in batch.arrays().items()}
 
 
-def torch_run(network: WindowNetwork) -> Run:
-    """The network as `WindowScorer` runs it: in fp32, without gradients, the way an export must agree with."""
+def torch_run(network: WindowNetwork, method: Callable[..., tuple[Tensor, Tensor]] | None = None) -> Run:
+    """The network, or one of its methods, as `WindowScorer` runs it: without dropout and gradients."""
     device = next(network.parameters()).device
 
     @torch.inference_mode()
     def run(batch: Batch) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         network.eval()
-        topics, stances = network(**tensors(batch, device))
-        return topics.cpu().numpy(), stances.cpu().numpy()
+        topics, stances = (method or network)(**tensors(batch, device))
+        return topics.float().cpu().numpy(), stances.float().cpu().numpy()
 
     return run
 
@@ -86,7 +88,9 @@ def torch_run(network: WindowNetwork) -> Run:
 def export_onnx(network: WindowNetwork, path: Path) -> None:
     """Write the network as one ONNX file with every size but the widths free."""
     network = network.eval().cpu()
-    windows, tokens = Dim("windows"), Dim("tokens", max=network.encoder.config.max_position_embeddings)
+    config: Any = network.encoder.config
+    longest = int(config.max_position_embeddings)
+    windows, tokens = Dim("windows"), Dim("tokens", max=longest)
     example = (
         torch.ones(3, 17, dtype=torch.long),
         torch.ones(3, 17, dtype=torch.long),

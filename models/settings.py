@@ -66,9 +66,9 @@ class EmbeddingModel(Settings):
     encoder: EncoderSource
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of a window."""
-    topic_c: float = Field(default=1.0, gt=0)
+    topic_c: float = Field(default=0.01, gt=0)
     """Inverse strength of regularisation of the topic head, on standardised states."""
-    stance_c: float = Field(default=0.01, gt=0)
+    stance_c: float = Field(default=0.001, gt=0)
     """The same for the stance head."""
     class_weights: Literal["none", "balanced"] = "balanced"
     """Whether rare labels count for more."""

@@ -40,7 +40,9 @@ def check_source(source: EncoderSource) -> str:
     folder = _package_folder(source.package) if source.package else Path(source.path or "")
     weights = folder / WEIGHTS
     if not weights.is_file():
-        raise EncoderError(f"encoder {source.name}: no {WEIGHTS} in {folder}; name a folder that `save_pretrained` wrote")
+        raise EncoderError(
+            f"encoder {source.name}: no {WEIGHTS} in {folder}; name a folder that `save_pretrained` wrote"
+        )
     if source.sha256 and file_digest(weights) != source.sha256:
         found = file_digest(weights)
         raise EncoderError(f"encoder {source.name}: {weights} has sha256 {found}, the recipe expects {source.sha256}")

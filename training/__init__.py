@@ -1,0 +1,1 @@
+"""Recipes in, tracked runs with evaluated and registered models out."""

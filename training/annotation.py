@@ -15,9 +15,7 @@ class AnnotationError(DetenteError):
     """A row's labels do not fit its article; the message names the field."""
 
 
-def annotate(
-    article: Article, row: Mapping[str, Any], topics: Sequence[str], finder: ActorFinder
-) -> dict[str, Any]:
+def annotate(article: Article, row: Mapping[str, Any], topics: Sequence[str], finder: ActorFinder) -> dict[str, Any]:
     """Resolve the labels of an article, as `training.corpora.FEATURES` holds them.
 
     Args:

@@ -88,9 +88,7 @@ def load_corpora(
     return Dataset.from_list(rows, features=FEATURES)
 
 
-def _example(
-    row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, seen: dict[str, str]
-) -> dict[str, Any]:
+def _example(row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, seen: dict[str, str]) -> dict[str, Any]:
     """A row in the schema.
 
     Raises:
@@ -122,7 +120,7 @@ def _rows(corpus: Corpus) -> Iterator[Row]:
         for file in sorted(STARTER.glob("*.jsonl")):
             yield from read_rows(str(file))
     elif corpus.files is not None:
-        labels = {row["id"]: row for row in _label_rows(corpus.labels)} if corpus.labels else None
+        labels = {str(row["id"]): row for row in _label_rows(corpus.labels)} if corpus.labels else None
         for file in corpus.files:
             for row in read_rows(str(file)):
                 yield row if labels is None else _joined(row, labels, str(corpus.labels))
@@ -141,7 +139,7 @@ def _joined(row: Row, labels: Mapping[str, dict[str, Any]], name: str) -> Row:
     """A row with its labels from another file."""
     if isinstance(row.content, ArticleError):
         return row
-    id = row.content.get("id")
+    id = str(row.content.get("id"))
     if id not in labels:
         return Row(row.place, ArticleError(f"{row.place}: no labels for the id {id!r} in {name}"))
     return Row(row.place, {**row.content, **labels[id]})

@@ -43,7 +43,9 @@ def evaluate(
     return metrics
 
 
-def _topic_metrics(scores: Floats, labels: npt.NDArray[np.int64], topics: Sequence[str], decisions: Decisions) -> Metrics:
+def _topic_metrics(
+    scores: Floats, labels: npt.NDArray[np.int64], topics: Sequence[str], decisions: Decisions
+) -> Metrics:
     probabilities = decisions.topic_probabilities(scores)
     assigned = decisions.assigned(probabilities).astype(np.int64)
     return {

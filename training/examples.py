@@ -45,7 +45,9 @@ def _stances(document: Document, row: Mapping[str, Any]) -> npt.NDArray[np.int64
         if row["all_actors"] and sentence.field == "text":
             classes[number] = STANCE_LABELS.index(NEUTRAL)
         for stance in row["stances"]:
-            inside = stance["field"] == sentence.field and stance["start"] < sentence.end and sentence.start < stance["end"]
+            inside = (
+                stance["field"] == sentence.field and stance["start"] < sentence.end and sentence.start < stance["end"]
+            )
             if inside and (stance["source"], stance["target"]) == (pair.source, pair.target):
                 given.setdefault(number, set()).add(stance["label"])
     for number, labels in given.items():

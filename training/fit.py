@@ -129,9 +129,7 @@ def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) ->
     heads = labelled_heads(train)
     if "stances" in heads:
         classes = np.concatenate([example.stances for example in train])
-        counts |= {
-            label: int((classes == kind).sum()) for kind, label in enumerate(STANCE_LABELS) if label != NEUTRAL
-        }
+        counts |= {label: int((classes == kind).sum()) for kind, label in enumerate(STANCE_LABELS) if label != NEUTRAL}
     if not heads:
         raise LabelError("no article has labels, neither topics nor stances")
     poor = {label: count for label, count in counts.items() if count < least}

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset
 
 from .corpora import STARTER_LICENCE
@@ -42,7 +43,8 @@ def source_commit() -> str | None:
 
 def corpus_facts(corpora: Sequence[Corpus], dataset: Dataset) -> list[dict[str, Any]]:
     """Name, licence, size, label counts and digest of each corpus, as used."""
-    return [_facts(corpus, dataset.filter(lambda name: name == corpus.name, input_columns="corpus")) for corpus in corpora]
+    names = np.array(dataset["corpus"])
+    return [_facts(corpus, dataset.select(np.flatnonzero(names == corpus.name))) for corpus in corpora]
 
 
 def dataset_digest(rows: Dataset) -> str:
@@ -59,7 +61,9 @@ def _facts(corpus: Corpus, rows: Dataset) -> dict[str, Any]:
     return {
         "name": corpus.name,
         "licence": STARTER_LICENCE if corpus.name == "starter" else corpus.licence,
-        "source": "training/starter" if corpus.name == "starter" else corpus.hub or [file.name for file in corpus.files or ()],
+        "source": "training/starter"
+        if corpus.name == "starter"
+        else corpus.hub or [file.name for file in corpus.files or ()],
         "articles": len(rows),
         "topics": dict(topics.most_common()),
         "stances": dict(stances.most_common()),

@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 from inference.errors import DetenteError
 from models.settings import EmbeddingModel, EncoderModel, LinearModel, Model, Settings, Trainer
 
+_FAMILIES: dict[str, type[Settings]] = {"linear": LinearModel, "embedding": EmbeddingModel, "encoder": EncoderModel}
+
 
 class RecipeError(DetenteError):
     """A recipe, or a file that it names, is not as it must be."""
@@ -194,11 +196,10 @@ def _explained(path: Path, problem: ErrorDetails) -> str:
 
 def _siblings(place: tuple[int | str, ...]) -> list[str]:
     """The keys that are allowed beside the one at `place`."""
-    families = {"linear": LinearModel, "embedding": EmbeddingModel, "encoder": EncoderModel}
     group: type[Settings] = Recipe
     for part in place[:-1]:
-        if part in families and group is Recipe:
-            group = families[str(part)]
+        if part in _FAMILIES and group is Recipe:
+            group = _FAMILIES[str(part)]
         elif isinstance(part, str) and part in group.model_fields:
             group = _group(group.model_fields[part].annotation) or group
     return list(group.model_fields)
@@ -207,7 +208,7 @@ def _siblings(place: tuple[int | str, ...]) -> list[str]:
 def _group(annotation: object) -> type[Settings] | None:
     """The settings class inside an annotation such as `tuple[Corpus, ...]` or `Trainer | None`."""
     for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, Settings) and part not in get_args(Model):
+        if isinstance(part, type) and issubclass(part, Settings) and part not in _FAMILIES.values():
             return part
     return None
 
@@ -225,8 +226,7 @@ def _with_paths(recipe: Recipe, path: Path) -> Recipe:
     corpora = tuple(
         corpus.model_copy(
             update={
-                "files": corpus.files
-                and tuple(found(f"corpora.{number}.files", file) for file in corpus.files),
+                "files": corpus.files and tuple(found(f"corpora.{number}.files", file) for file in corpus.files),
                 "labels": corpus.labels and found(f"corpora.{number}.labels", corpus.labels),
             }
         )

@@ -46,7 +46,7 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
     order = [members[number] for number in np.random.default_rng(seed).permutation(len(members))]
     if settings.by == "date":
         dates = dataset["date"]
-        order.sort(key=lambda group: max((dates[row] or "" for row in group)), reverse=True)
+        order.sort(key=lambda group: max(dates[row] or "" for row in group), reverse=True)
     rows: dict[str, list[int]] = {"test": [], "validation": [], "train": []}
     room = {"test": settings.test * len(dataset), "validation": settings.validation * len(dataset)}
     for group in order:

@@ -50,7 +50,9 @@ def problems(corpus: Dataset) -> Iterator[str]:
                     yield f"{row['id']}: {stance[side]!r} of a stance is never mentioned in the {stance['field']}"
         labels = Counter((s["start"], s["source"], s["target"]) for s in row["stances"])
         for (start, source, target), count in labels.items():
-            kinds = {s["label"] for s in row["stances"] if (s["start"], s["source"], s["target"]) == (start, source, target)}
+            kinds = {
+                s["label"] for s in row["stances"] if (s["start"], s["source"], s["target"]) == (start, source, target)
+            }
             if count > 1 and len(kinds) > 1:
                 yield f"{row['id']}: {source} → {target} has two labels in one sentence"
 

@@ -1,0 +1,147 @@
+"""The commands of inference: `predict`, `inspect` and `show`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import DetenteError
+from .terminal import colours, painted, plain, visible
+
+# What needs numpy or an engine is imported by the command that needs it: help must come at once.
+
+_SOME_FAILED, _NOTHING_DONE, _INTERRUPTED, _READER_GONE = 1, 2, 130, 141
+_MODEL = "a bundle's directory, or an MLflow URI such as models:/detente@champion"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: those of the command line, by default the process's own.
+
+    Returns:
+        The exit code: 0 when all went well, 1 when some articles failed, 2 when nothing could be done.
+    """
+    options = _parser().parse_args(arguments)
+    _log_to_stderr()
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+        return code
+    except DetenteError as error:
+        return _refused(str(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _READER_GONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    run_as_module = Path(sys.argv[0]).name == "__main__.py"
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}" if run_as_module else "detente",
+        description="Label news articles by topic and by who supports or opposes whom.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    predict = commands.add_parser("predict", help="score files of articles", description="Score files of articles.")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help=".jsonl, .csv or .parquet; - for JSON lines")
+    predict.add_argument("-o", "--output", required=True, help=".jsonl or .parquet; - for JSON lines")
+    _add_model(predict)
+    predict.set_defaults(command=_predict)
+
+    inspect = commands.add_parser("inspect", help="say what a bundle is", description="Say what a bundle is.")
+    inspect.add_argument("model", metavar="MODEL", help=_MODEL)
+    inspect.add_argument("--json", action="store_true", help="print the manifest as it is")
+    inspect.set_defaults(command=_inspect)
+
+    show = commands.add_parser("show", help="score one article and show it", description="Score one article.")
+    show.add_argument("article", metavar="ARTICLE", help=".txt, .json, .jsonl, .csv or .parquet; - for text")
+    show.add_argument("--id", help="which article of the file, by default its first")
+    _add_model(show)
+    show.set_defaults(command=_show)
+    return parser
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", required=True, help=_MODEL)
+    command.add_argument("--threads", type=_positive, metavar="N", help="threads to score with, by default all cores")
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="by default cpu")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return int(text)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from .batch import predict_files
+    from .predictor import Predictor
+
+    predictor = Predictor.load(options.model, options.threads, options.device)
+    with logging_redirect_tqdm():
+        counts = predict_files(predictor, options.inputs, options.output)
+    parts = ", ".join(f"{counts[status]} {status}" for status in ("ok", "empty", "error"))
+    print(f"{counts.total()} articles: {parts} → {visible(options.output)}", file=sys.stderr)
+    return _SOME_FAILED if counts["error"] else 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .bundle import MANIFEST, Bundle
+    from .describe import describe
+    from .locate import locate
+
+    bundle = Bundle.open(locate(options.model)[0])
+    _print((bundle.path / MANIFEST).read_text("utf-8") if options.json else describe(bundle))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from .predictor import Predictor
+    from .reading import read_article
+    from .show import render
+
+    article = read_article(options.article, options.id)
+    prediction = next(Predictor.load(options.model, options.threads, options.device).predict([article]))
+    columns = shutil.get_terminal_size((100, 24)).columns
+    _print(render(article, prediction, columns, painted if colours(sys.stdout) else plain))
+    return 0
+
+
+def _print(text: str) -> None:
+    """Write UTF-8 whatever the locale: an article is not lost for want of a letter."""
+    sys.stdout.buffer.write(text.encode())
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_HarmlessFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+class _HarmlessFormatter(logging.Formatter):
+    """Messages quote ids and files, which can hold what commands a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, made visible."""
+        return visible(super().format(record), keep="\n")
+
+
+def _refused(reason: str) -> int:
+    print("error:", visible(reason, keep="\n"), file=sys.stderr)
+    return _NOTHING_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Two tiny bundles, made once: a linear one that learnt a dozen articles, an encoder one of random weights."""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from inference.actors import ActorFinder
+from inference.bundle import ACTORS, ONNX, SKOPS, TOKENIZER, Bundle, Manifest, write_bundle
+from inference.decode import Decisions, StanceDecision, TopicDecision
+from inference.document import Document
+from inference.predictor import Predictor
+from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Article
+from inference.windows import Windower, WindowSettings
+
+settings.register_profile("offline", derandomize=True, deadline=None, max_examples=60, database=None)
+settings.load_profile("offline")
+
+TOPICS = ("diplomacy", "armed_conflict", "trade_economy")
+FORMS = {
+    "Russia": "Russia",
+    "Moscow": "Russia",
+    "Iran": "Iran",
+    "Tehran": "Iran",
+    "Syria": "Syria",
+    "France": "France",
+    "United States": "United States",
+    "Washington": "United States",
+    "한국": "South Korea",
+    "中国": "China",
+    "روسيا": "Russia",
+    "Côte d’Ivoire": "Ivory Coast",
+}
+_WORDS = {
+    "diplomacy": "Envoys met for talks at the summit and signed a treaty.",
+    "armed_conflict": "Troops shelled the town and soldiers died in the offensive.",
+    "trade_economy": "Exports of gas rose and the bank lent money for pipelines.",
+}
+_VERBS = {"praised": SUPPORT, "thanked": SUPPORT, "condemned": OPPOSE, "threatened": OPPOSE, "phoned": NEUTRAL}
+_PAIRS = (("Russia", "Iran"), ("Iran", "Syria"), ("France", "Russia"), ("Washington", "Moscow"))
+
+
+def write_articles(path: Path, rows: Sequence[object]) -> str:
+    """A file of JSON lines."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def finder() -> ActorFinder:
+    return ActorFinder(FORMS)
+
+
+@pytest.fixture(scope="session")
+def articles() -> list[Article]:
+    """Fifteen articles; each says who thinks what of whom, and is about one topic."""
+    return [
+        Article(f"a{number}", f"{source} {verb} {target} on Monday. {_WORDS[topic]}", f"News of {target}")
+        for number, (topic, verb, (source, target)) in enumerate(
+            (topic, verb, _PAIRS[(row + column) % len(_PAIRS)])
+            for row, topic in enumerate(TOPICS)
+            for column, verb in enumerate(_VERBS)
+        )
+    ]
+
+
+@pytest.fixture(scope="session")
+def linear_bundle(tmp_path_factory: pytest.TempPathFactory, articles: list[Article], finder: ActorFinder) -> Path:
+    from models.base import Example
+    from models.linear import LinearFamily
+    from models.settings import LinearModel
+
+    family = LinearFamily(LinearModel(family="linear", min_articles=1), TOPICS, seed=1)
+    examples = []
+    for article in articles:
+        document = Document.build(article, finder.find(article))
+        topics = np.array([_WORDS[topic] in article.text for topic in TOPICS], dtype=np.float32)
+        examples.append(Example(document, topics, np.array([_class(document, pair) for pair in document.pairs])))
+    family.fit(examples, examples, lambda epoch, measured: None)
+    files = _files(tmp_path_factory)
+    family.export(files)
+    manifest = Manifest("linear", TOPICS, ("topics", "stances"), _decisions(), None, _provenance())
+    return write_bundle(tmp_path_factory.mktemp("linear") / "bundle", manifest, files).path
+
+
+def _class(document: Document, pair) -> int:
+    """The verb's stance from the actor that stands before it, neutral the other way round."""
+    sentence = document.sentences[pair.sentence]
+    forward = sentence.names[0] == pair.source
+    label = next((_VERBS[verb] for verb in _VERBS if verb in document.text_of(sentence)), NEUTRAL)
+    return STANCE_LABELS.index(label if forward else NEUTRAL)
+
+
+@pytest.fixture(scope="session")
+def encoder_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from torch import nn
+    from transformers import BertConfig, BertModel
+
+    from models.network import PairHead, WindowNetwork, export_onnx
+
+    tokenizer = tiny_tokenizer()
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.5,  # wide enough that answers differ from article to article
+    )
+    network = WindowNetwork(BertModel(config, add_pooling_layer=False), nn.Linear(32, len(TOPICS)), PairHead(32, 0.0))
+    files = _files(tmp_path_factory)
+    export_onnx(network, files / ONNX)
+    windows = WindowSettings(max_tokens=48, start=2, end=3, pad=0)
+    Windower(tokenizer, windows).save(files / TOKENIZER)
+    manifest = Manifest("encoder", TOPICS, ("topics", "stances"), _decisions(), windows, _provenance())
+    return write_bundle(tmp_path_factory.mktemp("encoder") / "bundle", manifest, files).path
+
+
+def tiny_tokenizer():
+    """WordPiece of single letters and a few words, so that every text in Latin letters has tokens."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    letters = string.ascii_lowercase + string.digits
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *string.punctuation, *letters, *(f"##{one}" for one in letters)]
+    vocabulary += ["russia", "iran", "syria", "france", "praised", "condemned", "the", "of", "##s"][:-1]
+    tokenizer = Tokenizer(models.WordPiece({token: id for id, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+@pytest.fixture(scope="session", params=["linear", "encoder"])
+def bundle(request: pytest.FixtureRequest) -> Path:
+    """Each of the two bundles in turn."""
+    path: Path = request.getfixturevalue(f"{request.param}_bundle")
+    return path
+
+
+@pytest.fixture(scope="session")
+def predictor(bundle: Path) -> Predictor:
+    return Predictor.load(bundle, threads=1)
+
+
+@pytest.fixture(scope="session")
+def linear(linear_bundle: Path) -> Predictor:
+    return Predictor.load(linear_bundle)
+
+
+def edited(bundle: Path, copy: Path, **changes: object) -> Path:
+    """A copy of a bundle with other values in its manifest."""
+    import shutil
+
+    shutil.copytree(bundle, copy)
+    content = json.loads((copy / "manifest.json").read_text("utf-8")) | changes
+    (copy / "manifest.json").write_text(json.dumps(content), "utf-8")
+    return copy
+
+
+def rebuilt(bundle: Path, place: Path, model: bytes) -> Path:
+    """A bundle whose checksums are right and whose linear model is other bytes."""
+    old = Bundle.open(bundle)
+    files = place / "files"
+    files.mkdir(parents=True)
+    (files / ACTORS).write_text("{}", "utf-8")
+    (files / SKOPS).write_bytes(model)
+    return write_bundle(place / "bundle", old.manifest, files).path
+
+
+def _files(factory: pytest.TempPathFactory) -> Path:
+    files = factory.mktemp("files")
+    (files / ACTORS).write_text(json.dumps(FORMS, ensure_ascii=False), "utf-8")
+    return files
+
+
+def _decisions() -> Decisions:
+    return Decisions({topic: TopicDecision(2.0, 0.1, 0.4) for topic in TOPICS}, StanceDecision(support=0.4, oppose=0.4))
+
+
+def _provenance() -> dict[str, object]:
+    return {
+        "name": "tiny",
+        "seed": 1,
+        "encoder": None,
+        "corpora": [{"name": "a dozen", "licence": "Apache-2.0", "sha256": "0" * 64}],
+        "metrics": {"articles": 12, "topics": {"macro_f1": 0.5, "labels": {"diplomacy": {"f1": 0.5}}}},
+    }

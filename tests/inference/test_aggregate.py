@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.actors import ActorFinder
+from inference.aggregate import article_stances
+from inference.decode import Decisions, StanceDecision
+from inference.document import Document
+from inference.schema import STANCE_LABELS, Article
+
+from .conftest import FORMS
+
+DECISIONS = Decisions({}, StanceDecision(support=0.4, oppose=0.4))
+
+
+def document(sentences: int) -> Document:
+    article = Article("1", "Russia met Iran. " * sentences)
+    return Document.build(article, ActorFinder(FORMS).find(article))
+
+
+def forward(rows: list[tuple[float, float]]) -> np.ndarray:
+    """Probabilities of a document whose sentences say this from Russia to Iran, and nothing back."""
+    filled = [row for support, oppose in rows for row in ((1 - support - oppose, support, oppose), (1.0, 0.0, 0.0))]
+    return np.array(filled).reshape(-1, 3)
+
+
+def test_the_leaning_with_more_weight_prevails():
+    doc = document(3)
+    (stance,) = article_stances(doc, forward([(0.5, 0.1), (0.0, 0.9), (0.6, 0.0)]), DECISIONS)
+    assert (stance.source, stance.target, stance.label, stance.score) == ("Russia", "Iran", "support", 0.6)
+    assert [evidence.score for evidence in stance.evidence] == [0.6, 0.5]
+
+
+def test_nothing_shown_nothing_said():
+    assert article_stances(document(2), forward([(0.1, 0.1), (0.2, 0.3)]), DECISIONS) == ()
+    assert article_stances(document(0), np.zeros((0, 3)), DECISIONS) == ()
+
+
+@given(st.lists(st.tuples(*[st.floats(0.01, 1)] * 3), min_size=2, max_size=8).filter(lambda rows: len(rows) % 2 == 0))
+def test_stances_are_sorted_and_their_evidence_is_in_the_text(rows):
+    probabilities = np.array(rows) / np.array(rows).sum(axis=1, keepdims=True)
+    doc = document(len(rows) // 2)
+    stances = article_stances(doc, probabilities, DECISIONS)
+    assert [stance.score for stance in stances] == sorted((stance.score for stance in stances), reverse=True)
+    for stance in stances:
+        assert stance.label in STANCE_LABELS[1:]
+        assert stance.score == stance.evidence[0].score == max(evidence.score for evidence in stance.evidence)
+        for evidence in stance.evidence:
+            span = evidence.span
+            assert doc.article.field(span.field)[span.start : span.end] == span.quote
+
+
+@given(st.lists(st.tuples(*[st.floats(0.01, 1)] * 3), min_size=2, max_size=2))
+def test_exchanging_the_rows_of_a_pair_exchanges_its_stances(rows):
+    probabilities = np.array(rows) / np.array(rows).sum(axis=1, keepdims=True)
+    doc = document(1)
+
+    def found(values):
+        return {(stance.source, stance.target): stance.label for stance in article_stances(doc, values, DECISIONS)}
+
+    assert found(probabilities[::-1]) == {(b, a): label for (a, b), label in found(probabilities).items()}
+
+
+def test_rows_must_match_the_pairs():
+    with pytest.raises(ValueError, match="argument 2"):
+        article_stances(document(1), np.zeros((3, 3)), DECISIONS)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from inference.decode import Decisions, StanceDecision, TopicDecision, sigmoid, softmax
+
+LOGITS = arrays(np.float64, st.tuples(st.integers(0, 6), st.just(3)), elements=st.floats(-1e4, 1e4))
+DECISIONS = Decisions(
+    {"a": TopicDecision(2.0, 1.0, 0.6), "b": TopicDecision(), "c": TopicDecision(0.5, -1.0, 0.1)},
+    StanceDecision(2.0, (0.5, -0.5, 0.0), 0.3, 0.6),
+)
+
+
+def test_round_trip():
+    assert Decisions.from_dict(asdict(DECISIONS)) == DECISIONS
+
+
+@given(LOGITS)
+def test_probabilities(logits):
+    topics, stances = DECISIONS.topic_probabilities(logits), DECISIONS.stance_probabilities(logits)
+    assert topics.shape == stances.shape == logits.shape
+    assert ((topics >= 0) & (topics <= 1)).all()
+    assert stances.sum(axis=1) == pytest.approx(1.0)
+    assert len(DECISIONS.stance_labels(stances)) == len(logits)
+
+
+@given(LOGITS)
+def test_exchanging_the_leanings_exchanges_the_answers(logits):
+    even = Decisions({}, StanceDecision(support=0.4, oppose=0.4))
+    exchanged = {"support": "oppose", "oppose": "support", "neutral": "neutral"}
+    labels = even.stance_labels(even.stance_probabilities(logits))
+    turned = even.stance_labels(even.stance_probabilities(logits[:, [0, 2, 1]]))
+    tied = logits[:, 1] == logits[:, 2]
+    assert [exchanged[label] for label, tie in zip(labels, tied, strict=True) if not tie] == [
+        label for label, tie in zip(turned, tied, strict=True) if not tie
+    ]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label"),
+    [
+        ((0.6, 0.3, 0.1), "support"),  # from the threshold on, though neutral is likelier
+        ((0.7, 0.29, 0.01), "neutral"),
+        ((0.1, 0.4, 0.5), "neutral"),  # the likelier leaning is judged, and it is below its threshold
+        ((0.1, 0.2, 0.7), "oppose"),
+    ],
+)
+def test_thresholds_decide(probabilities, label):
+    assert DECISIONS.stance_labels(np.array([probabilities])) == [label]
+
+
+def test_topic_at_its_threshold_is_assigned():
+    assert DECISIONS.assigned(np.array([0.6, 0.49, 0.2])).tolist() == [True, False, True]
+
+
+def test_extremes_do_not_overflow():
+    with np.errstate(over="raise", invalid="raise"):
+        assert sigmoid(np.array([-1e5, 0.0, 1e5])).tolist() == [0.0, 0.5, 1.0]
+        assert softmax(np.array([[-1e5, 0.0, 1e5]])).tolist() == [[0.0, 0.0, 1.0]]
