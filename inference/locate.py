@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .errors import BundleError
 
+_REGISTERED = "registered_model_meta"
+"""What MLflow puts beside a model that it fetched by its registered name."""
+
 
 def locate(model: str | PathLike[str]) -> tuple[Path, str | None, str | None]:
     """Find the bundle that `model` names, downloading it where it is an MLflow URI.
@@ -23,6 +26,25 @@ def locate(model: str | PathLike[str]) -> tuple[Path, str | None, str | None]:
     return Path(text), None, None
 
 
+def registered_as(bundle: Path) -> tuple[str | None, str | None]:
+    """The registered name and version that MLflow noted of the model that a bundle lies in.
+
+    Args:
+        bundle: a bundle's directory, anywhere.
+
+    Returns:
+        Name and version, None and None where there is no note.
+    """
+    try:
+        lines = (bundle.absolute().parent.parent / _REGISTERED).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None, None
+    # YAML of two plain strings: too little to need a parser, which scoring does not have.
+    found = {key: value.strip().strip("'\"") for key, _, value in (line.partition(":") for line in lines)}
+    name, version = found.get("model_name"), found.get("model_version")
+    return (name, version) if name and version and version.isdecimal() else (None, None)
+
+
 def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
     try:
         import mlflow
@@ -30,23 +52,12 @@ def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
     except ImportError:
         raise BundleError(f"{uri}: an MLflow URI needs `pip install mlflow`") from None
     try:
-        name, version = _registered(uri)
-        model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri if version is None else f"models:/{name}/{version}"))
+        model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
         flavor = mlflow.models.Model.load(str(model)).flavors["python_function"]
-        return model / flavor["data"], name, version
+        bundle = model / flavor["data"]
     except (MlflowException, OSError, KeyError) as error:
-        raise BundleError(f"{uri}: MLflow at {mlflow.get_tracking_uri()} gives no detente model: {error}") from error
-
-
-def _registered(uri: str) -> tuple[str | None, str | None]:
-    """The name and version that a `models:/name/version` or `models:/name@alias` URI stands for."""
-    if not uri.startswith("models:/"):
-        return None, None
-    from mlflow import MlflowClient
-
-    path = uri.removeprefix("models:/").strip("/")
-    name, at, alias = path.partition("@")
-    if at:
-        return name, str(MlflowClient().get_model_version_by_alias(name, alias).version)
-    name, _, version = path.partition("/")
-    return (name, version) if version else (None, None)
+        # An address may hold a password.
+        server = mlflow.get_tracking_uri().rpartition("@")[2]
+        raise BundleError(f"{uri}: MLflow at {server} gives no detente model: {error}") from error
+    name, version = registered_as(bundle) if uri.startswith("models:") else (None, None)
+    return bundle, name, version

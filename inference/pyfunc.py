@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 
 from .bundle import Bundle
+from .locate import registered_as
 from .predictor import Predictor
+from .schema import ModelInfo
 
 _COLUMNS = ("id", "status", "error", "topics", "actors", "stances", "model")
 
@@ -33,4 +35,5 @@ class DetenteModel:
 
 def _load_pyfunc(path: str) -> DetenteModel:
     """Called by MLflow with the bundle's path."""
-    return DetenteModel(Predictor(Bundle.open(Path(path))))
+    bundle = Bundle.open(Path(path))
+    return DetenteModel(Predictor(bundle, ModelInfo(bundle.digest, *registered_as(bundle.path))))

@@ -17,7 +17,7 @@ from inference.windows import WindowSettings
 
 from .base import Epoch, Example
 from .checkpoint import Checkpoint
-from .finetune import finetune
+from .finetune import Finetuner
 from .network import PairHead, WindowNetwork, export_onnx, torch_run
 from .settings import EncoderModel, Trainer
 from .sources import encoder_facts, load_encoder
@@ -46,15 +46,13 @@ class EncoderFamily:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         set_seed(seed)
-        encoder, self._windower = load_encoder(settings.encoder, settings.max_tokens)
+        encoder, self._windower, mask = load_encoder(settings.encoder, settings.max_tokens)
         encoder.get_input_embeddings().requires_grad_(not settings.freeze_embeddings)
         width = encoder.config.hidden_size
         heads = nn.Linear(width, len(topics)), PairHead(width, settings.dropout)
         self._network = WindowNetwork(encoder, *heads, settings.dropout)
         self._settings = settings
-        self._trainer = trainer
-        self._seed = seed
-        self._checkpoint = checkpoint
+        self._finetuner = Finetuner(self._network, self._windower, mask, trainer, seed, checkpoint)
 
     @property
     def windows(self) -> WindowSettings:
@@ -63,9 +61,7 @@ class EncoderFamily:
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`."""
-        finetune(
-            self._network, self._windower, self._trainer, train, validation, on_epoch, self._seed, self._checkpoint
-        )
+        self._finetuner.fit(train, validation, on_epoch)
 
     def score(self, documents: Sequence[Document]) -> list[Scores]:
         """See `Family.score`."""

@@ -14,8 +14,9 @@ from time import monotonic
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import set_seed
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
 
@@ -30,92 +31,130 @@ from .objective import ranking_quality
 from .settings import Trainer
 
 
-def finetune(
-    network: WindowNetwork,
-    windower: Windower,
-    trainer: Trainer,
-    train: Sequence[Example],
-    validation: Sequence[Example],
-    on_epoch: Epoch,
-    seed: int,
-    checkpoint: Checkpoint | None,
-) -> None:
-    """Fit a network in place; it ends with the weights of the epoch that ranks validation best.
+class Finetuner:
+    """Fits a network in place.
 
     Args:
         network: what is trained.
         windower: cuts the documents.
+        mask: id of the token that hides a word, None where the tokenizer has none.
         trainer: the recipe's trainer section.
-        train: examples to learn from.
-        validation: examples that decide when to stop.
-        on_epoch: told of every epoch.
         seed: seed of dropout and order; each epoch derives its own.
         checkpoint: kept after every epoch and continued where it is there, None for neither.
     """
-    mixed = "bf16" if _computes_bf16(trainer.precision) else "no"
-    accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
-    network.to(accelerator.device)
-    loss = MaskedLoss(trainer, train).to(accelerator.device)
-    optimizer = _optimizer(network, trainer)
-    progress, best = Progress(), _copied(network)
-    if checkpoint and (saved := checkpoint.load(network, optimizer)):
-        progress, best = saved
-    parallel, stepper = accelerator.prepare(network, optimizer)
-    windows = [windower.windows(example.document) for example in train]
-    scorer = WindowScorer(windower, network.topic_head.out_features, torch_run(network))
 
-    while progress.epoch < trainer.epochs and progress.stale < trainer.patience:
-        started, total = monotonic(), 0.0
-        set_seed(seed * 1000 + progress.epoch)
-        steps = _steps(windows, trainer, accelerator)
+    def __init__(
+        self,
+        network: WindowNetwork,
+        windower: Windower,
+        mask: int | None,
+        trainer: Trainer,
+        seed: int,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._network = network
+        self._windower = windower
+        self._mask = mask
+        self._trainer = trainer
+        self._seed = seed
+        self._checkpoint = checkpoint
+
+    def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
+        """Learn from `train`; the network ends with the weights of the epoch that ranks `validation` best.
+
+        Args:
+            train: examples to learn from.
+            validation: examples that decide when to stop.
+            on_epoch: told of every epoch, on the main process alone.
+        """
+        mixed = "bf16" if _computes_bf16(self._trainer.precision) else "no"
+        accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
+        self._network.to(accelerator.device)
+        loss = MaskedLoss(self._trainer, train).to(accelerator.device)
+        optimizer = _optimizer(self._network, self._trainer)
+        progress, best = Progress(), _copied(self._network)
+        if self._checkpoint and (saved := self._checkpoint.load(self._network, optimizer)):
+            progress, best = saved
+        parallel, stepper = accelerator.prepare(self._network, optimizer)
+        windows = [self._windower.windows(example.document) for example in train]
+        scorer = WindowScorer(self._windower, self._network.topic_head.out_features, torch_run(self._network))
+        documents = [example.document for example in validation]
+
+        while progress.epoch < self._trainer.epochs and progress.stale < self._trainer.patience:
+            started = monotonic()
+            train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, accelerator)
+            quality = ranking_quality(validation, scorer.score(documents))
+            progress = progress.after(quality)
+            if progress.stale == 0:
+                best = _copied(self._network)
+            if accelerator.is_main_process:
+                measured = {"train_loss": train_loss, "validation_quality": quality}
+                on_epoch(progress.epoch, measured | {"epoch_seconds": monotonic() - started})
+                if self._checkpoint:
+                    self._checkpoint.save(progress, self._network, best, optimizer)
+            accelerator.wait_for_everyone()
+        accelerator.unwrap_model(parallel, keep_fp32_wrapper=False)
+        self._network.load_state_dict(best)
+
+    def _epoch(
+        self,
+        epoch: int,
+        train: Sequence[Example],
+        windows: Sequence[list[Window]],
+        parallel: nn.Module,
+        stepper: AcceleratedOptimizer,
+        loss: MaskedLoss,
+        accelerator: Accelerator,
+    ) -> float:
+        """One pass over the training articles; returns the mean loss of its steps."""
+        set_seed(self._seed * 1000 + epoch)
+        steps = _steps(windows, self._trainer.batch_articles, accelerator)
         parallel.train()
-        title = f"epoch {progress.epoch + 1}/{trainer.epochs}"
-        for done, step in enumerate(_bar(steps, title, accelerator)):
-            _set_rate(optimizer, trainer, progress.epoch * len(steps) + done, trainer.epochs * len(steps))
-            chosen = [_drawn(windows[number], trainer.windows_per_article) for number in step]
-            batch = collate([window for article in chosen for window in article], windower.settings.pad)
+        total = 0.0
+        for done, step in enumerate(_bar(steps, f"epoch {epoch + 1}/{self._trainer.epochs}", accelerator)):
+            _set_rate(stepper, self._trainer, epoch * len(steps) + done, self._trainer.epochs * len(steps))
+            read = [self._read(windows[number]) for number in step]
+            batch = collate([window for article in read for window in article], self._windower.settings.pad)
             topics, stances = parallel(**tensors(batch, accelerator.device))
-            value = loss([train[number] for number in step], chosen, topics, stances)
+            value = loss([train[number] for number in step], read, topics, stances)
             accelerator.backward(value)
-            accelerator.clip_grad_norm_(parallel.parameters(), trainer.clip_norm)
+            accelerator.clip_grad_norm_(parallel.parameters(), self._trainer.clip_norm)
             stepper.step()
             stepper.zero_grad()
             total += value.item()
-        quality = ranking_quality(validation, scorer.score([example.document for example in validation]))
-        progress = progress.after(quality)
-        if progress.stale == 0:
-            best = _copied(network)
-        if accelerator.is_main_process:
-            measured = {"train_loss": total / len(steps), "validation_quality": quality}
-            on_epoch(progress.epoch, measured | {"epoch_seconds": monotonic() - started})
-            if checkpoint:
-                checkpoint.save(progress, network, best, optimizer)
-        accelerator.wait_for_everyone()
-    accelerator.unwrap_model(parallel, keep_fp32_wrapper=False)
-    network.load_state_dict(best)
+        return total / len(steps)
+
+    def _read(self, windows: list[Window]) -> list[Window]:
+        """What a step reads of an article: a draw of its windows if they are many, some actors hidden."""
+        most, share = self._trainer.windows_per_article, self._trainer.mask_actors
+        if len(windows) > most:
+            windows = [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
+        if not share or self._mask is None:
+            return windows
+        return [_hidden(window, share, self._mask) for window in windows]
 
 
-def _steps(windows: Sequence[Sequence[Window]], trainer: Trainer, accelerator: Accelerator) -> list[list[int]]:
+def _steps(windows: Sequence[Sequence[Window]], size: int, accelerator: Accelerator) -> list[list[int]]:
     """The articles of each step of an epoch that this process takes, articles of one length together."""
-    order = np.random.permutation(len(windows))
-    pool = trainer.batch_articles * 8
+    lengths = [sum(len(window.ids) for window in article) for article in windows]
+    order = [int(number) for number in np.random.permutation(len(windows))]
     steps: list[list[int]] = []
-    for first in range(0, len(order), pool):
-        alike = sorted(order[first : first + pool], key=lambda number: sum(len(w.ids) for w in windows[number]))
-        steps += [
-            [int(n) for n in alike[at : at + trainer.batch_articles]]
-            for at in range(0, len(alike), trainer.batch_articles)
-        ]
+    for first in range(0, len(order), size * 8):
+        alike = sorted(order[first : first + size * 8], key=lengths.__getitem__)
+        steps += [alike[at : at + size] for at in range(0, len(alike), size)]
     steps = [steps[number] for number in np.random.permutation(len(steps))]
     even = -(-len(steps) // accelerator.num_processes) * accelerator.num_processes
     return [steps[n % len(steps)] for n in range(even)][accelerator.process_index :: accelerator.num_processes]
 
 
-def _drawn(windows: list[Window], most: int) -> list[Window]:
-    """An article's windows, or a draw of them where it is so long that it would fill a step alone."""
-    if len(windows) <= most:
-        return windows
-    return [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
+def _hidden(window: Window, share: float, mask: int) -> Window:
+    """A window with the words of some actors hidden, each actor of each sentence by chance."""
+    ids = list(window.ids)
+    for row in sorted({row for _, source, target, _ in window.pairs for row in (source, target)}):
+        if np.random.random() < share:
+            for begin, end in window.rows[row]:
+                ids[begin:end] = [mask] * (end - begin)
+    return Window(ids, window.rows, window.pairs)
 
 
 def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:
@@ -142,7 +181,7 @@ def _optimizer(network: WindowNetwork, trainer: Trainer) -> Optimizer:
     )
 
 
-def _set_rate(optimizer: Optimizer, trainer: Trainer, step: int, steps: int) -> None:
+def _set_rate(optimizer: AcceleratedOptimizer, trainer: Trainer, step: int, steps: int) -> None:
     """Linear warm-up, then linear decay to zero; a function of the step alone, so that nothing is kept."""
     warm = trainer.warmup * steps
     share = (step + 1) / warm if step < warm else (steps - step) / max(1.0, steps - warm)

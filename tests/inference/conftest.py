@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def tiny_tokenizer():
 
     letters = string.ascii_lowercase + string.digits
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *string.punctuation, *letters, *(f"##{one}" for one in letters)]
-    vocabulary += ["russia", "iran", "syria", "france", "praised", "condemned", "the", "of", "##s"][:-1]
+    vocabulary += ["russia", "iran", "syria", "france", "praised", "condemned", "the", "of"]
     tokenizer = Tokenizer(models.WordPiece({token: id for id, token in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -157,8 +158,6 @@ def linear(linear_bundle: Path) -> Predictor:
 
 def edited(bundle: Path, copy: Path, **changes: object) -> Path:
     """A copy of a bundle with other values in its manifest."""
-    import shutil
-
     shutil.copytree(bundle, copy)
     content = json.loads((copy / "manifest.json").read_text("utf-8")) | changes
     (copy / "manifest.json").write_text(json.dumps(content), "utf-8")

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+
+import pytest
+import skops.io
+
+from inference.bundle import ACTORS, FORMAT_VERSION, MANIFEST, Bundle, write_bundle
+from inference.errors import BundleError
+from inference.predictor import Predictor
+
+from .conftest import FORMS, edited, rebuilt
+
+
+def refusal(path) -> str:
+    with pytest.raises(BundleError) as error:
+        Bundle.open(path)
+    return str(error.value)
+
+
+@pytest.fixture
+def copy(linear_bundle, tmp_path):
+    return edited(linear_bundle, tmp_path / "copy")
+
+
+def test_round_trip(bundle, tmp_path):
+    opened = Bundle.open(bundle)
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in opened.manifest.files:
+        (files / name).write_bytes((bundle / name).read_bytes())
+    written = write_bundle(tmp_path / "deep" / "again", opened.manifest, files)
+    assert written.manifest == opened.manifest
+    assert written.digest == opened.digest == hashlib.sha256((bundle / MANIFEST).read_bytes()).hexdigest()
+    assert written.forms() == FORMS
+
+
+def test_replaces_a_bundle_in_one_step_and_leaves_nothing_behind(linear_bundle, tmp_path):
+    old = rebuilt(linear_bundle, tmp_path, b"old")
+    (tmp_path / "files" / "model.skops").write_bytes(b"new")
+    write_bundle(old, Bundle.open(linear_bundle).manifest, tmp_path / "files")
+    assert (old / "model.skops").read_bytes() == b"new"
+    assert {path.name for path in tmp_path.iterdir()} == {"files", "bundle"}
+
+
+def test_does_not_replace_what_is_no_bundle(linear_bundle, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "letters.txt").write_text("dear")
+    with pytest.raises(BundleError, match="no bundle, so it is not replaced"):
+        write_bundle(home, Bundle.open(linear_bundle).manifest, linear_bundle)
+    assert (home / "letters.txt").read_text() == "dear"
+
+
+def test_no_directory(tmp_path):
+    assert "no such directory" in refusal(tmp_path / "nowhere")
+    assert f"{MANIFEST} is missing" in refusal(tmp_path)
+
+
+def test_missing_file(copy):
+    (copy / ACTORS).unlink()
+    assert refusal(copy) == f"{copy / ACTORS}: missing from the bundle"
+
+
+def test_altered_file(copy):
+    with (copy / ACTORS).open("a") as file:
+        file.write(" ")
+    assert refusal(copy).startswith(f"{copy / ACTORS}: altered, sha256 is ")
+
+
+def test_foreign_file(copy):
+    (copy / "extra.pkl").write_bytes(b"")
+    assert "does not name: extra.pkl" in refusal(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"{}", b"[" * 100_000, b'{"format_version": "1"}'])
+def test_manifest_that_is_none(copy, content):
+    (copy / MANIFEST).write_bytes(content)
+    assert "not a manifest of detente" in refusal(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": FORMAT_VERSION + 1}, "upgrade detente"),
+        ({"format_version": FORMAT_VERSION - 1}, "train it again"),
+        ({"family": "oracle"}, "family 'oracle', expected one of linear"),
+        ({"family": "encoder"}, "names no model.onnx, which the encoder family needs"),
+        ({"files": {}}, f"names no {ACTORS}"),
+        ({"files": None}, "not a manifest"),
+        ({"topics": ["other"]}, "thresholds are for other topics"),
+        ({"windows": {"max_tokens": 9}}, "not a manifest"),
+    ],
+)
+def test_manifest_with_other_values(linear_bundle, tmp_path, changes, message):
+    assert message in refusal(edited(linear_bundle, tmp_path / "copy", **changes))
+
+
+def test_skops_with_an_untrusted_type(linear_bundle, tmp_path):
+    hostile = skops.io.dumps({"topics": io.StringIO})
+    path = rebuilt(linear_bundle, tmp_path, hostile)
+    with pytest.raises(BundleError, match="holds types that no detente bundle has: .*StringIO"):
+        Predictor.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x80\x04K\x01."])
+def test_skops_that_is_none(linear_bundle, tmp_path, content):
+    with pytest.raises(BundleError, match="model.skops: cannot be loaded"):
+        Predictor.load(rebuilt(linear_bundle, tmp_path, content))
+
+
+def test_manifest_is_plain_json(bundle):
+    content = json.loads((bundle / MANIFEST).read_text("utf-8"))
+    assert set(content["files"]) == {path.name for path in bundle.iterdir()} - {MANIFEST}

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import datetime
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference import predictor as module
+from inference.errors import BundleError, InputError
+from inference.predictor import Predictor
+from inference.schema import Article
+
+from .conftest import FORMS, TOPICS
+
+PIECES = st.lists(st.sampled_from([*FORMS, " ", ". ", "\n", "praised ", "condemned ", "The "]) | st.text(max_size=5))
+TEXTS = PIECES.map("".join)
+ROWS = st.lists(st.fixed_dictionaries({"text": TEXTS}, optional={"title": TEXTS}), max_size=6)
+
+
+def one(predictor: Predictor, **row: object):
+    (prediction,) = predictor.predict([row])
+    return prediction
+
+
+def spans(record: dict):
+    yield from (span for actor in record["actors"] for span in actor["mentions"])
+    yield from (evidence["span"] for stance in record["stances"] for evidence in stance["evidence"])
+
+
+def test_an_article(predictor, articles):
+    (prediction,) = predictor.predict(articles[:1])
+    assert (prediction.id, prediction.status, prediction.error) == ("a0", "ok", None)
+    assert [topic.label for topic in prediction.topics] == list(TOPICS)
+    assert [actor.name for actor in prediction.actors] == ["Iran", "Russia"]
+    assert prediction.model.digest == predictor.bundle.digest
+
+
+def test_the_linear_model_has_learnt_its_articles(linear):
+    prediction = one(linear, text="Russia praised Iran on Monday. Troops shelled the town and soldiers died.")
+    assert [topic.label for topic in prediction.topics if topic.assigned] == ["armed_conflict"]
+    assert [(stance.source, stance.target, stance.label) for stance in prediction.stances] == [
+        ("Russia", "Iran", "support")
+    ]
+    assert prediction.stances[0].evidence[0].span.quote == "Russia praised Iran on Monday."
+
+
+@given(ROWS)
+def test_every_quote_is_a_slice_of_its_field(predictor, rows):
+    for row, prediction in zip(rows, predictor.predict(rows), strict=True):
+        record = prediction.to_dict()
+        for span in spans(record):
+            assert row[span["field"]][span["start"] : span["end"]] == span["quote"] != ""
+        assert prediction.status == ("ok" if row["text"].strip() else "empty")
+        json.dumps(record, allow_nan=False).encode()
+
+
+@given(ROWS, st.randoms(use_true_random=False), st.integers(1, 3))
+@settings(max_examples=25)
+def test_neighbours_order_and_buffers_change_nothing(predictor, rows, random, buffer):
+    rows = [{**row, "id": str(number)} for number, row in enumerate(rows)]
+    alone = {row["id"]: one(predictor, **row) for row in rows}
+    random.shuffle(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BUFFER_ARTICLES", buffer)
+        together = list(predictor.predict(rows))
+    assert [prediction.id for prediction in together] == [row["id"] for row in rows]
+    for prediction in together:
+        assert_same(prediction, alone[prediction.id])
+
+
+def assert_same(found, expected):
+    """Equal, but for what the rounding of a padded batch does to the last digits."""
+    assert (found.status, found.error, found.actors) == (expected.status, expected.error, expected.actors)
+    for left, right in zip(found.topics, expected.topics, strict=True):
+        assert left.score == pytest.approx(right.score, abs=1e-5)
+    ours, theirs = ({(item.source, item.target): item for item in each.stances} for each in (found, expected))
+    for pair in ours.keys() | theirs.keys():
+        assert ours[pair].label == theirs[pair].label
+        assert ours[pair].score == pytest.approx(theirs[pair].score, abs=1e-5)
+
+
+@given(st.permutations(["Russia", "Iran", "Syria"]))
+def test_exchanging_a_pair_exchanges_its_rows(predictor, names):
+    """One question a direction: which actor is asked for first makes no difference to what is answered."""
+    document = predictor.document(Article("1", "Russia condemned Iran and praised Syria."))
+    scores = predictor.score([document])[0].stances
+    order = sorted(range(len(document.pairs)), key=lambda i: (names.index(document.pairs[i].source), i))
+    turned = type(document)(
+        document.article, document.mentions, document.sentences, tuple(document.pairs[i] for i in order)
+    )
+    assert predictor.score([turned])[0].stances == pytest.approx(scores[order], abs=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\u3000", None, math.nan, np.float32("nan"), pd.NA, pd.NaT])
+def test_no_text_is_empty(predictor, text):
+    prediction = one(predictor, text=text, title="Russia praised Iran")
+    assert (prediction.status, prediction.error) == ("empty", "`text` is empty")
+    assert (prediction.topics, prediction.actors, prediction.stances) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"title": "x"}, "no `text`: found title"),
+        ({}, "no `text`: found nothing"),
+        ({"\ud800": 1}, "no `text`: found ?"),
+        ({"text": 5}, "`text` is int (5), expected a string"),
+        ({"text": b"x"}, "`text` is bytes (b'x'), expected a string"),
+        ({"text": ["x"]}, "`text` is list"),
+        ({"text": math.inf}, "`text` is float"),
+        ({"text": "half \ud83d"}, "`text` is not valid UTF-8 at character 5"),
+        ({"text": "x", "title": {"a": 1}}, "`title` is dict"),
+        ({"text": "x", "id": "\udcff"}, "`id` is not valid UTF-8"),
+        ({"text": "x", "actors": 5}, "`actors` is int, expected a list of names"),
+        ({"text": "x", "actors": {"Iran": 1}}, "`actors` is dict, expected a list of names"),
+        ({"text": "x", "actors": [{"name": "Iran"}]}, "`actors` is dict"),
+        ({"text": "x", "actors": '["Iran", '}, "`actors` begins with [ and is no JSON list"),
+        ("just text", "found str, expected an Article or a mapping"),
+        (None, "found NoneType, expected an Article or a mapping"),
+    ],
+)
+def test_an_article_that_cannot_be_scored_says_why_and_the_others_are_scored(linear, row, error):
+    first, bad, last = linear.predict([{"text": "Iran"}, row, {"text": "Syria"}])
+    assert (first.status, bad.status, last.status) == ("ok", "error", "ok")
+    assert bad.error.startswith(error)
+    json.dumps(bad.to_dict(), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [(7, "7"), (1.5, "1.5"), (True, "True"), ("", ""), (None, "1"), (math.nan, "1"), (np.int64(3), "3"), (pd.NA, "1")],
+)
+def test_ids_become_strings(linear, id, expected):
+    assert one(linear, text="x", id=id).id == expected
+
+
+def test_a_date_may_be_of_any_kind():
+    for date in ("2020", datetime.date(2020, 1, 2), pd.Timestamp("2020-01-02"), 2020):
+        assert Article.from_mapping({"text": "x", "date": date}, "1").date.startswith("2020")
+    assert Article.from_mapping({"text": "x", "date": pd.NaT}, "1").date is None
+
+
+@pytest.mark.parametrize(
+    "actors",
+    [
+        ["Tehran", "Syria"],
+        ("Tehran", " Syria ", "", None),
+        np.array(["Tehran", "Syria"]),
+        "Tehran; Syria",
+        '["Tehran", "Syria"]',
+    ],
+)
+def test_actors_restrict_the_stances(linear, actors):
+    article = Article.from_mapping({"text": "Russia, Iran and Syria met.", "actors": actors}, "1")
+    assert {(pair.source, pair.target) for pair in linear.document(article).pairs} == {
+        ("Iran", "Syria"),
+        ("Syria", "Iran"),
+    }
+
+
+@pytest.mark.parametrize("actors", [None, [], [" "], "", " ; ", math.nan])
+def test_no_actors_restrict_nothing(linear, actors):
+    article = Article.from_mapping({"text": "Russia, Iran and Syria met.", "actors": actors}, "1")
+    assert len(linear.document(article).pairs) == 6
+
+
+def test_an_actor_that_the_lexicon_lacks_is_looked_for(linear):
+    prediction = one(linear, text="Acme praised Iran.", actors=["Acme", "Iran"])
+    assert [actor.name for actor in prediction.actors] == ["Acme", "Iran"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 1_000_000,
+        "Russia" * 200_000,
+        "NUL \x00 and \x1b[31m Russia praised Iran\x00.",
+        "한국 praised 中国. روسيا condemned 한국! 😀👩‍👩‍👧‍👦 e\u0301\u0301\u0301",
+        "\u202eRussia praised Iran\u202c",
+        "\ufeffRussia praised Iran.",
+        "🇷🇺" * 1000,
+    ],
+)
+def test_strange_texts_are_scored(predictor, text):
+    prediction = one(predictor, text=text)
+    assert prediction.status == "ok"
+    for span in spans(prediction.to_dict()):
+        assert text[span["start"] : span["end"]] == span["quote"]
+
+
+def test_five_megabytes_are_read_to_the_end(linear):
+    filler = "Envoys met for talks at the summit and signed a treaty. " * 90_000
+    text = f"Russia praised Iran on Monday. {filler}France condemned Syria on Monday."
+    assert len(text) > 5_000_000
+    prediction = one(linear, text=text)
+    quotes = [stance.evidence[0].span.quote for stance in prediction.stances]
+    assert set(quotes) >= {"Russia praised Iran on Monday.", "France condemned Syria on Monday."}
+    assert prediction.actors[-1].mentions[-1].end == len(text) - len(" on Monday.")
+
+
+def test_an_encoder_reads_every_sentence_of_a_long_text(encoder_bundle):
+    predictor = Predictor.load(encoder_bundle, threads=1)
+    text = "Russia praised Iran. " * 5000
+    document = predictor.document(Article("1", text))
+    scores = predictor.score([document])[0].stances
+    assert len(scores) == 10_000
+    assert (scores[:, 1] > -29).all(), "a pair kept the score of what nobody read"
+
+
+def test_predicting_is_lazy(linear):
+    def endless():
+        while True:
+            yield {"text": "Iran"}
+
+    assert next(linear.predict(endless())).status == "ok"
+
+
+def test_nothing_in_nothing_out(predictor):
+    assert list(predictor.predict([])) == []
+
+
+def test_heads_that_were_not_trained_say_nothing(linear_bundle, tmp_path):
+    from .conftest import edited
+
+    topics = Predictor.load(edited(linear_bundle, tmp_path / "topics", heads=["topics"]))
+    stances = Predictor.load(edited(linear_bundle, tmp_path / "stances", heads=["stances"]))
+    assert one(topics, text="Russia praised Iran.").stances == ()
+    assert one(stances, text="Russia praised Iran.").topics == ()
+
+
+def test_an_unknown_device_is_refused(encoder_bundle):
+    with pytest.raises(InputError, match="device tpu"):
+        Predictor.load(encoder_bundle, device="tpu")
+
+
+def test_no_bundle_there(tmp_path):
+    with pytest.raises(BundleError, match="no such directory"):
+        Predictor.load(tmp_path / "nowhere")
