@@ -1,6 +1,6 @@
 """Draws docs/show.svg, the picture of `detente show` in the README.
 
-Run it with `python docs/show_svg.py MODEL`, once rich is there (`pip install rich`).
+Run it in the checkout with `python -m docs.show_svg MODEL`, once rich is there (`pip install rich`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ def main(model: str) -> None:
     console.print(Text.from_ansi(page))
     svg = console.export_svg(title="detente show article.txt")
     # A picture fetches nothing: the fonts of whoever looks at it do.
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace, Menlo, Consolas")
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace(
+        "Fira Code", "ui-monospace, Menlo, Consolas"
+    )
     (HERE / "show.svg").write_text(svg, "utf-8")
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(HERE.parent))
     main(sys.argv[1])

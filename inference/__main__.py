@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _READER_GONE
+    except OSError as error:
+        return _refused(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:

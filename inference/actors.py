@@ -31,9 +31,11 @@ class ActorFinder:
 
     Args:
         forms: canonical name of every surface form ("Tehran" → "Iran").
+        base: another finder, whose forms are found too; an automaton of many forms is built once.
     """
 
-    def __init__(self, forms: Mapping[str, str]) -> None:
+    def __init__(self, forms: Mapping[str, str], base: ActorFinder | None = None) -> None:
+        self._base = base
         self._canonical = {form.translate(_FOLD): name for form, name in forms.items()}
         for form in list(self._canonical):
             if len(form) >= _MIN_CAPITALS:
@@ -47,22 +49,33 @@ class ActorFinder:
 
     def resolve(self, name: str) -> str:
         """The canonical name of `name`, itself where the lexicon does not know it."""
-        return self._canonical.get(name.translate(_FOLD), name)
+        known = self._canonical.get(name.translate(_FOLD))
+        if known is not None:
+            return known
+        return self._base.resolve(name) if self._base else name
 
     def extended(self, names: Iterable[str]) -> ActorFinder:
         """A finder that also knows those of `names` that this one does not."""
-        unknown = {name: name for name in names if name.translate(_FOLD) not in self._canonical}
-        return ActorFinder({**self._canonical, **unknown}) if unknown else self
+        unknown = {name: name for name in names if not self._knows(name)}
+        return ActorFinder(unknown, self) if unknown else self
+
+    def _knows(self, name: str) -> bool:
+        return name.translate(_FOLD) in self._canonical or (self._base is not None and self._base._knows(name))
 
     def _find(self, text: str, field: Field) -> Iterator[Mention]:
-        folded = text.translate(_FOLD)
-        matches = self._automaton.find_matches_as_indexes(folded, overlapping=True)
-        whole = [(start, end, form) for form, start, end in matches if _is_whole(folded, start, end)]
         free = 0
-        for start, end, form in sorted(whole, key=lambda match: (match[0], -match[1])):
+        for start, end, name in sorted(self._matches(text.translate(_FOLD)), key=lambda match: (match[0], -match[1])):
             if start >= free:
-                yield Mention(self._canonical[self._forms[form]], field, start, end)
+                yield Mention(name, field, start, end)
                 free = end
+
+    def _matches(self, folded: str) -> Iterator[tuple[int, int, str]]:
+        """Start, end and canonical name of every form, those inside others included."""
+        for form, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
+            if _is_whole(folded, start, end):
+                yield start, end, self._canonical[self._forms[form]]
+        if self._base:
+            yield from self._base._matches(folded)
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:

@@ -20,6 +20,9 @@ LOG = logging.getLogger(__name__)
 _REMEMBERED_IDS = 1_000_000
 """Ids that are checked for duplicates; more would cost memory without bound."""
 
+_TOLD_IDS = 5
+"""Duplicates that are named one by one; the others are counted."""
+
 
 def predict_files(predictor: Predictor, inputs: Sequence[str], output: str) -> Counter[str]:
     """Score the rows of files into one output, in order.
@@ -51,20 +54,32 @@ def predict_files(predictor: Predictor, inputs: Sequence[str], output: str) -> C
 
 
 def _rows(inputs: Sequence[str]) -> Iterator[dict[str, Any] | ArticleError]:
+    """All rows; an id that comes again is told, since a join on it will not be one to one."""
     seen: set[int] = set()
+    again = 0
     for path in inputs:
         for row in read_rows(path):
-            _note_duplicate(row.content, row.place, seen)
+            if _is_duplicate(row.content, seen):
+                again += 1
+                if again <= _TOLD_IDS:
+                    LOG.warning("%s: the id %r was there before; both rows are scored", row.place, _id(row.content))
             yield row.content
+    if again > _TOLD_IDS:
+        LOG.warning("%d rows in all have an id that was there before", again)
 
 
-def _note_duplicate(content: dict[str, Any] | ArticleError, place: str, seen: set[int]) -> None:
-    """Say when an id comes again: each row has its record, but a join on the id will not be one to one."""
-    id = content.get("id") if isinstance(content, dict) else None
+def _is_duplicate(content: dict[str, Any] | ArticleError, seen: set[int]) -> bool:
+    id = _id(content)
     if id is None:
-        return
-    key = hash(str(id))
+        return False
+    key = hash(id)
     if key in seen:
-        LOG.warning("%s: the id %r was there before; both rows are scored", place, str(id))
-    elif len(seen) < _REMEMBERED_IDS:
+        return True
+    if len(seen) < _REMEMBERED_IDS:
         seen.add(key)
+    return False
+
+
+def _id(content: dict[str, Any] | ArticleError) -> str | None:
+    id = content.get("id") if isinstance(content, dict) else content.id
+    return None if id is None else str(id)

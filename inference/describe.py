@@ -70,4 +70,4 @@ def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 
 def _size(bundle: Bundle, name: str) -> str:
-    return f"{(bundle.path / name).stat().st_size / 1024:,.0f} KiB"
+    return f"{(bundle.path / name).stat().st_size:,} bytes"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,6 +25,8 @@ TRUSTED = frozenset(
     }
 )
 """The only types beyond those that skops trusts by itself that a bundle may hold."""
+
+_TORCH_ADAPTER = "sklearn.externals.array_api_compat.torch"
 
 
 class LinearScorer:
@@ -41,16 +46,21 @@ class LinearScorer:
         """Read `model.skops`.
 
         Raises:
-            BundleError: scikit-learn is missing, or the file holds a type that is not on the list.
+            BundleError: scikit-learn is missing, or the file cannot be read or holds a type that is not on the list.
         """
         try:
-            import skops.io
+            with _hidden(_TORCH_ADAPTER):
+                import skops.io
         except ImportError as error:
             raise BundleError(f"a linear bundle needs `pip install detente[linear]` ({error})") from None
-        foreign = set(skops.io.get_untrusted_types(file=model)) - TRUSTED
-        if foreign:
-            raise BundleError(f"{model}: holds types that no detente bundle has: {', '.join(sorted(foreign))}")
-        return cls(skops.io.load(model, trusted=sorted(TRUSTED)), topics)
+        try:
+            foreign = set(skops.io.get_untrusted_types(file=model)) - TRUSTED
+            if foreign:
+                raise BundleError(f"{model}: holds types that no detente bundle has: {', '.join(sorted(foreign))}")
+            return cls(skops.io.load(model, trusted=sorted(TRUSTED)), topics)
+        except (BadZipFile, ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
+            advice = "if another scikit-learn wrote it, train it again"
+            raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); {advice}") from error
 
     def score(self, documents: Sequence[Document]) -> list[Scores]:
         """See `Scorer.score`."""
@@ -66,3 +76,20 @@ class LinearScorer:
             Scores(topics[number], stances[end - len(document.pairs) : end])
             for number, (document, end) in enumerate(zip(documents, ends, strict=True))
         ]
+
+
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Make a module impossible to import for a while.
+
+    skops, when it is imported, imports every module of scikit-learn, and one of them imports torch
+    where it is installed: seconds and memory for nothing.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -9,6 +13,13 @@ from .errors import BundleError
 
 _REGISTERED = "registered_model_meta"
 """What MLflow puts beside a model that it fetched by its registered name."""
+
+_FAIL_FAST = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+"""By its own defaults, MLflow keeps a caller waiting for minutes where a server is away."""
 
 
 def locate(model: str | PathLike[str]) -> tuple[Path, str | None, str | None]:
@@ -24,6 +35,25 @@ def locate(model: str | PathLike[str]) -> tuple[Path, str | None, str | None]:
     if "://" in text or text.startswith(("models:", "runs:")):
         return _from_mlflow(text)
     return Path(text), None, None
+
+
+@contextmanager
+def mlflow_settings(**more: str) -> Iterator[None]:
+    """Let MLflow fail in seconds and draw progress bars only to a terminal, for a while.
+
+    Args:
+        more: further variables of the environment; one that is there already goes first.
+    """
+    settings = {**_FAIL_FAST, **more}
+    if not sys.stderr.isatty():
+        settings["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    added = [name for name in settings if name not in os.environ]
+    os.environ.update({name: settings[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def registered_as(bundle: Path) -> tuple[str | None, str | None]:
@@ -52,7 +82,8 @@ def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
     except ImportError:
         raise BundleError(f"{uri}: an MLflow URI needs `pip install mlflow`") from None
     try:
-        model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        with mlflow_settings():
+            model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
         flavor = mlflow.models.Model.load(str(model)).flavors["python_function"]
         bundle = model / flavor["data"]
     except (MlflowException, OSError, KeyError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -28,7 +28,7 @@ class DetenteModel:
         Returns:
             One record a row, with the input's index.
         """
-        rows = model_input.to_dict(orient="records")
+        rows = cast("list[dict[str, Any]]", model_input.to_dict(orient="records"))
         records = [prediction.to_dict() for prediction in self._predictor.predict(rows)]
         return pd.DataFrame(records, columns=list(_COLUMNS), index=model_input.index)
 

@@ -111,7 +111,7 @@ class _Page:
         for index, stance in enumerate(stances, start=1):
             look = _side(stance)
             head = self._paint(f"[{index}]".ljust(number + 2), look) + " " + self._pair(stance, pair)
-            head += "  " + self._paint(f"{stance.label:<7} {stance.score:.2f}", look)
+            head += "  " + self._paint(f"{visible(stance.label):<7} {stance.score:.2f}", look)
             yield from self._with_quote(head, number + 3 + pair + 14, stance)
 
     def _pair(self, stance: Stance, columns: int) -> str:
@@ -134,7 +134,7 @@ class _Page:
     def _model(self) -> str:
         model = self._prediction.model
         name = " ".join(visible(part) for part in (model.name, model.version) if part)
-        return f"model {name + ' · ' if name else ''}{model.digest[:12]}"
+        return f"model {name + ' · ' if name else ''}{visible(model.digest[:12])}"
 
     def _wrapped(self, pieces: Sequence[Piece]) -> Iterator[str]:
         """Pieces broken into lines, each piece in its look."""

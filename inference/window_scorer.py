@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from .document import Document
-from .errors import InputError
+from .errors import BundleError, InputError
 from .scorer import Scores
 from .windows import Batch, Windower, batches, collate
 
@@ -73,13 +73,17 @@ def onnx_run(model: Path, threads: int | None = None, device: str = "cpu") -> Ru
 
     Raises:
         InputError: this ONNX Runtime cannot use the device.
+        BundleError: it cannot load the model.
     """
     providers = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
     if providers.get(device) not in ort.get_available_providers():
         raise InputError(f"device {device}: this onnxruntime has none; `pip install onnxruntime-gpu` has it")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or 0
-    session = ort.InferenceSession(str(model), options, providers=[providers[device]])
+    try:
+        session = ort.InferenceSession(str(model), options, providers=[providers[device]])
+    except Exception as error:  # onnxruntime's errors have no base of their own
+        raise BundleError(f"{model}: onnxruntime {ort.__version__} cannot load it: {error}") from error
 
     def run(batch: Batch) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         topics, stances = session.run(["topics", "stances"], batch.arrays())

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +64,20 @@ def writer(path: str) -> Iterator[Write]:
         sys.stdout.buffer.flush()
         return
     target = Path(path)
-    if target.is_dir():
-        raise InputError(f"{path}: cannot be written: it is a directory")
     if target.suffix.lower() not in (".jsonl", ".parquet"):
         raise InputError(f"{path}: found the ending {target.suffix!r}, expected .jsonl or .parquet")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
+        if target.is_dir():
+            raise InputError(f"{path}: cannot be written: it is a directory")
         with (_json_file if target.suffix.lower() == ".jsonl" else _parquet_file)(partial) as write:
             yield write
         partial.replace(target)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it may have its name by now, or never have been
+            partial.unlink()
 
 
 def _json_line(file: Any) -> Write:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
@@ -68,7 +68,11 @@ class Finetuner:
             on_epoch: told of every epoch, on the main process alone.
         """
         mixed = "bf16" if _computes_bf16(self._trainer.precision) else "no"
-        accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
+        # An encoder may have weights that no head reads, such as BERT's pooler: they get no gradient.
+        unread = DistributedDataParallelKwargs(find_unused_parameters=True)
+        accelerator = Accelerator(
+            mixed_precision=mixed, cpu=not torch.cuda.is_available(), kwargs_handlers=[unread]
+        )
         self._network.to(accelerator.device)
         loss = MaskedLoss(self._trainer, train).to(accelerator.device)
         optimizer = _optimizer(self._network, self._trainer)

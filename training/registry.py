@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -26,6 +25,7 @@ from mlflow.types.schema import Array, Object, Property
 import inference
 from inference.bundle import Bundle
 from inference.errors import DetenteError
+from inference.locate import mlflow_settings
 
 CODE = Path(inference.__file__).parent
 """The package that goes with every registered version."""
@@ -35,13 +35,6 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 
 _REQUIREMENTS = ("ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "tokenizers", "tqdm")
 _LINEAR_REQUIREMENTS = ("scikit-learn", "skops")
-
-_FAIL_FAST = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
-"""MLflow's own defaults keep a caller waiting for minutes; what the environment says goes first."""
 
 _EXAMPLE = {
     "id": "example",
@@ -55,6 +48,12 @@ _EXAMPLE = {
 _PROBE = """
 import json, sys
 from importlib import import_module
+class NoTorch:  # as where torch is not installed
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "torch":
+            raise ModuleNotFoundError("scoring needs no torch")
+sys.meta_path.insert(0, NoTorch)
 import pandas
 folder, package, bundle, article = sys.argv[1:]
 sys.path.insert(0, folder)
@@ -136,7 +135,7 @@ def connection(uri: str) -> Iterator[MlflowClient]:
     Raises:
         MlflowException, OSError: it is away, or refuses.
     """
-    with _environment({**_FAIL_FAST, "MLFLOW_TRACKING_URI": uri}):
+    with mlflow_settings(MLFLOW_TRACKING_URI=uri):
         if (database := sqlite_file(uri)) is not None:
             _check_database(database)
         yield MlflowClient(tracking_uri=uri)
@@ -295,18 +294,6 @@ def _check_database(file: Path) -> None:
             database.rollback()
     except sqlite3.Error as error:
         raise OSError(f"{file}: {error}") from error
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables of the environment, those that are not there already, for a while."""
-    added = [name for name in values if name not in os.environ]
-    os.environ.update({name: values[name] for name in added})
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
 
 
 @contextmanager

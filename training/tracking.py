@@ -40,6 +40,9 @@ from .report import CARD, Report
 
 __all__ = ["LoggedRun", "TrackingError", "log_bundle"]
 
+_KIND = "mlflow.experimentKind"
+"""Tag by which MLflow's pages tell training from work with chat models."""
+
 _METRICS_PER_BATCH = 1000
 _PARAMS_PER_BATCH = 100
 _LONGEST_DIGEST = 36
@@ -84,8 +87,10 @@ def log_bundle(bundle: Bundle) -> LoggedRun:
     uri = tracking_uri()
     done = ["nothing was logged"]
     try:
-        with staged_code(bundle) as staged, connection(uri) as client:
-            return _logged(bundle, report, staged, client, uri, done)
+        with connection(uri) as client:
+            experiment_id = _experiment(client, report.recipe["tracking"]["experiment"], uri)
+            with staged_code(bundle) as staged:
+                return _logged(bundle, report, staged, client, experiment_id, done)
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"MLflow at {shown(uri)}: {cause(error)}\n{done[-1]}; the bundle is safe at {bundle.path}: "
@@ -94,12 +99,10 @@ def log_bundle(bundle: Bundle) -> LoggedRun:
 
 
 def _logged(
-    bundle: Bundle, report: Report, staged: Staged, client: MlflowClient, uri: str, done: list[str]
+    bundle: Bundle, report: Report, staged: Staged, client: MlflowClient, experiment_id: str, done: list[str]
 ) -> LoggedRun:
     """Log and register; each step that stays is noted in `done`."""
-    tracking = report.recipe["tracking"]
-    experiment, model = str(tracking["experiment"]), str(tracking["model"])
-    experiment_id = _experiment(client, experiment, uri)
+    uri, tracking = client.tracking_uri, report.recipe["tracking"]
     run_tags = _tags(bundle, report, staged)
     note = summary(report)
     with mlflow.start_run(
@@ -119,10 +122,11 @@ def _logged(
         _log_files(client, run_id, bundle, report)
     done.append(f"run {run_id} is complete, but nothing was registered")
     tags = {key: value for key, value in run_tags.items() if not key.startswith("mlflow.")}
-    version = register(client, model, model_id, tags, note)
+    version = register(client, model := tracking["model"], model_id, tags, note)
     done.append(f"version {version} of {model} is registered, but without the alias {CANDIDATE}")
     client.set_registered_model_alias(model, CANDIDATE, version)
-    return LoggedRun(run_id, experiment, shown(uri), _url(uri, experiment_id, run_id), model, version)
+    url = _url(uri, experiment_id, run_id)
+    return LoggedRun(run_id, tracking["experiment"], shown(uri), url, model, version)
 
 
 def _experiment(client: MlflowClient, name: str, uri: str) -> str:
@@ -133,7 +137,7 @@ def _experiment(client: MlflowClient, name: str, uri: str) -> str:
     database = sqlite_file(uri)
     # MLflow would take the current directory of whoever asks first.
     place = None if database is None else (database.parent / "mlartifacts" / quote(name, safe="")).as_uri()
-    return str(client.create_experiment(name, artifact_location=place))
+    return str(client.create_experiment(name, artifact_location=place, tags={_KIND: "custom_model_development"}))
 
 
 def _tags(bundle: Bundle, report: Report, staged: Staged) -> dict[str, str]:
@@ -187,22 +191,28 @@ def _log_params(client: MlflowClient, run_id: str, params: Mapping[str, str]) ->
 
 
 def _log_metrics(client: MlflowClient, run_id: str, model_id: str, report: Report) -> None:
-    """Metrics of every epoch at its step, and the final ones, each for the run and for its model."""
+    """The final metrics for the run and its model, totals first, then those of every epoch at its step."""
     now = int(time() * 1000)
-
-    def metric(key: str, value: float, step: int = 0) -> Metric:
-        return Metric(_key(key), value, now, step, model_id=model_id, run_id=run_id)
-
-    metrics = [
-        metric(f"epoch.{key}", value, int(epoch["epoch"]))
+    metrics = [Metric(key, value, now, 0, model_id=model_id, run_id=run_id) for key, value in _final(report)]
+    metrics += [
+        Metric(_key(f"epoch.{key}"), value, now, int(epoch["epoch"]))
         for epoch in report.epochs
         for key, value in epoch.items()
         if key != "epoch"
     ]
-    metrics += [metric(key, value) for key, value in _flat(report.metrics) if _is_number(value)]
-    metrics += [metric(f"seconds.{key}", value) for key, value in report.seconds.items()]
     for batch in _batches(metrics, _METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=batch)
+
+
+def _final(report: Report) -> list[tuple[str, float]]:
+    """The final metrics in the order in which a run's page shows them; labels are told of the test part only."""
+    parts = sorted(report.metrics, key=lambda part: part != "test")
+    found = [(f"{part}.{key}", value) for part in parts for key, value in _flat(report.metrics[part])]
+    numbers = [(_key(key), value) for key, value in found if _is_number(value)]
+    totals = [(key, value) for key, value in numbers if ".labels." not in key]
+    labels = [(key.replace(".labels.", "."), value) for key, value in numbers if ".labels." in key]
+    seconds = [(_key(f"seconds.{stage}"), value) for stage, value in report.seconds.items()]
+    return totals + [(key, value) for key, value in labels if key.startswith("test.")] + seconds
 
 
 def _log_files(client: MlflowClient, run_id: str, bundle: Bundle, report: Report) -> None:
@@ -226,10 +236,7 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
     """The leaves of nested mappings, with dotted keys; lists are leaves."""
     for key, value in content.items():
         if isinstance(value, Mapping):
-            if prefix.endswith(("topics.", "stances.")) and key == "labels":
-                yield from _flat(value, prefix)
-            else:
-                yield from _flat(value, f"{prefix}{key}.")
+            yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from inference.actors import ActorFinder
-from inference.bundle import ACTORS, ONNX, SKOPS, TOKENIZER, Bundle, Manifest, write_bundle
+from inference.bundle import ACTORS, MANIFEST, ONNX, SKOPS, TOKENIZER, Bundle, Manifest, write_bundle
 from inference.decode import Decisions, StanceDecision, TopicDecision
-from inference.document import Document
+from inference.document import Document, Pair
 from inference.predictor import Predictor
 from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Article
 from inference.windows import Windower, WindowSettings
@@ -90,7 +91,7 @@ def linear_bundle(tmp_path_factory: pytest.TempPathFactory, articles: list[Artic
     return write_bundle(tmp_path_factory.mktemp("linear") / "bundle", manifest, files).path
 
 
-def _class(document: Document, pair) -> int:
+def _class(document: Document, pair: Pair) -> int:
     """The verb's stance from the actor that stands before it, neutral the other way round."""
     sentence = document.sentences[pair.sentence]
     forward = sentence.names[0] == pair.source
@@ -126,14 +127,13 @@ def encoder_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("encoder") / "bundle", manifest, files).path
 
 
-def tiny_tokenizer():
+def tiny_tokenizer() -> Tokenizer:
     """WordPiece of single letters and a few words, so that every text in Latin letters has tokens."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
     letters = string.ascii_lowercase + string.digits
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *string.punctuation, *letters, *(f"##{one}" for one in letters)]
     vocabulary += ["russia", "iran", "syria", "france", "praised", "condemned", "the", "of"]
-    tokenizer = Tokenizer(models.WordPiece({token: id for id, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+    ids = {token: id for id, token in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer
@@ -165,12 +165,11 @@ def edited(bundle: Path, copy: Path, **changes: object) -> Path:
 
 
 def rebuilt(bundle: Path, place: Path, model: bytes) -> Path:
-    """A bundle whose checksums are right and whose linear model is other bytes."""
+    """A bundle whose checksums are right and whose model is other bytes."""
     old = Bundle.open(bundle)
     files = place / "files"
-    files.mkdir(parents=True)
-    (files / ACTORS).write_text("{}", "utf-8")
-    (files / SKOPS).write_bytes(model)
+    shutil.copytree(bundle, files, ignore=shutil.ignore_patterns(MANIFEST))
+    (files / (SKOPS if old.manifest.family == "linear" else ONNX)).write_bytes(model)
     return write_bundle(place / "bundle", old.manifest, files).path
 
 

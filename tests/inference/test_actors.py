@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +10,9 @@ from inference.schema import Article
 
 from .conftest import FORMS
 
-PIECES = st.lists(st.sampled_from([*FORMS, " ", "\n", "’s", "n", ".", "😀", "é", "\u0301", "RUSSIA"]) | st.text(max_size=3))
+PIECES = st.lists(
+    st.sampled_from([*FORMS, " ", "\n", "’s", "n", ".", "😀", "é", "\u0301", "RUSSIA"]) | st.text(max_size=3)
+)
 
 
 def names(finder: ActorFinder, text: str) -> list[str]:
@@ -24,7 +28,7 @@ def test_mentions_are_forms_in_order_without_overlap(title, text):
     for mention in mentions:
         quote = article.field(mention.field)[mention.start : mention.end]
         assert finder.resolve(quote) == mention.name
-    for left, right in zip(mentions, mentions[1:], strict=False):
+    for left, right in pairwise(mentions):
         assert left.field != right.field or left.end <= right.start
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from inference.actors import ActorFinder
 from inference.aggregate import article_stances
-from inference.decode import Decisions, StanceDecision
+from inference.decode import Decisions, Floats, StanceDecision
 from inference.document import Document
 from inference.schema import STANCE_LABELS, Article
 
@@ -21,7 +21,7 @@ def document(sentences: int) -> Document:
     return Document.build(article, ActorFinder(FORMS).find(article))
 
 
-def forward(rows: list[tuple[float, float]]) -> np.ndarray:
+def forward(rows: list[tuple[float, float]]) -> Floats:
     """Probabilities of a document whose sentences say this from Russia to Iran, and nothing back."""
     filled = [row for support, oppose in rows for row in ((1 - support - oppose, support, oppose), (1.0, 0.0, 0.0))]
     return np.array(filled).reshape(-1, 3)
@@ -58,7 +58,7 @@ def test_exchanging_the_rows_of_a_pair_exchanges_its_stances(rows):
     probabilities = np.array(rows) / np.array(rows).sum(axis=1, keepdims=True)
     doc = document(1)
 
-    def found(values):
+    def found(values: Floats) -> dict[tuple[str, str], str]:
         return {(stance.source, stance.target): stance.label for stance in article_stances(doc, values, DECISIONS)}
 
     assert found(probabilities[::-1]) == {(b, a): label for (a, b), label in found(probabilities).items()}

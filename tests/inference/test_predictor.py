@@ -3,6 +3,8 @@ from __future__ import annotations
 import datetime
 import json
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from inference import predictor as module
 from inference.errors import BundleError, InputError
 from inference.predictor import Predictor
-from inference.schema import Article
+from inference.schema import Article, Prediction
 
 from .conftest import FORMS, TOPICS
 
@@ -22,12 +24,12 @@ TEXTS = PIECES.map("".join)
 ROWS = st.lists(st.fixed_dictionaries({"text": TEXTS}, optional={"title": TEXTS}), max_size=6)
 
 
-def one(predictor: Predictor, **row: object):
+def one(predictor: Predictor, **row: object) -> Prediction:
     (prediction,) = predictor.predict([row])
     return prediction
 
 
-def spans(record: dict):
+def spans(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from (span for actor in record["actors"] for span in actor["mentions"])
     yield from (evidence["span"] for stance in record["stances"] for evidence in stance["evidence"])
 
@@ -73,7 +75,7 @@ def test_neighbours_order_and_buffers_change_nothing(predictor, rows, random, bu
         assert_same(prediction, alone[prediction.id])
 
 
-def assert_same(found, expected):
+def assert_same(found: Prediction, expected: Prediction) -> None:
     """Equal, but for what the rounding of a padded batch does to the last digits."""
     assert (found.status, found.error, found.actors) == (expected.status, expected.error, expected.actors)
     for left, right in zip(found.topics, expected.topics, strict=True):
@@ -141,7 +143,7 @@ def test_ids_become_strings(linear, id, expected):
 
 def test_a_date_may_be_of_any_kind():
     for date in ("2020", datetime.date(2020, 1, 2), pd.Timestamp("2020-01-02"), 2020):
-        assert Article.from_mapping({"text": "x", "date": date}, "1").date.startswith("2020")
+        assert str(Article.from_mapping({"text": "x", "date": date}, "1").date).startswith("2020")
     assert Article.from_mapping({"text": "x", "date": pd.NaT}, "1").date is None
 
 
@@ -213,7 +215,7 @@ def test_an_encoder_reads_every_sentence_of_a_long_text(encoder_bundle):
 
 
 def test_predicting_is_lazy(linear):
-    def endless():
+    def endless() -> Iterator[dict[str, str]]:
         while True:
             yield {"text": "Iran"}
 

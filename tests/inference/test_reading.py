@@ -5,6 +5,8 @@ import datetime
 import io
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,15 +21,15 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ROWS = st.lists(st.fixed_dictionaries({"id": TEXT, "title": TEXT, "text": TEXT}), max_size=5)
 
 
-def contents(path, **options):
+def contents(path: Path, **options: str) -> list[dict[str, Any] | ArticleError]:
     return [row.content for row in read_rows(str(path), **options)]
 
 
-def reasons(path) -> list[str | None]:
+def reasons(path: Path) -> list[str | None]:
     return [str(row) if isinstance(row, ArticleError) else None for row in contents(path)]
 
 
-def file(folder, name: str, content: bytes):
+def file(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     path.write_bytes(content)
     return path
@@ -38,7 +40,10 @@ def test_all_formats_give_the_same_rows(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("rows")
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "a.jsonl").write_text(lines, "utf-8")
-    pq.write_table(pa.Table.from_pylist(rows, pa.schema([(key, pa.string()) for key in ("id", "title", "text")])), folder / "a.parquet")
+    pq.write_table(
+        pa.Table.from_pylist(rows, pa.schema([(key, pa.string()) for key in ("id", "title", "text")])),
+        folder / "a.parquet",
+    )
     with (folder / "a.csv").open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, ["id", "title", "text"], quoting=csv.QUOTE_ALL)
         writer.writeheader()
@@ -130,7 +135,7 @@ def test_csv_with_a_broken_quote_is_refused(tmp_path, cell):
 def test_csv_with_a_large_cell_and_a_nul(tmp_path):
     limit = csv.field_size_limit()
     rows = read_rows(str(file(tmp_path, "a.csv", b"text\n" + b"x" * 300_000 + b"\na\x00b\n")))
-    assert len(next(rows).content["text"]) == 300_000
+    assert next(rows).content == {"text": "x" * 300_000}
     assert csv.field_size_limit() == limit, "the limit is the process's own"
     assert next(rows).content == {"text": "a\x00b"}
 
@@ -159,13 +164,13 @@ def test_parquet_row_that_cannot_be_read_does_not_stop_the_others(tmp_path):
 def test_parquet_cut_short_is_refused(tmp_path, keep):
     pq.write_table(pa.table({"text": ["x" * 50] * 100}), tmp_path / "whole.parquet")
     path = file(tmp_path, "a.parquet", (tmp_path / "whole.parquet").read_bytes()[:keep])
-    with pytest.raises(InputError, match="a.parquet: "):
+    with pytest.raises(InputError, match=r"a.parquet: "):
         contents(path)
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.jsonl.gz", "a.CSVX"])
 def test_unknown_ending(tmp_path, name):
-    with pytest.raises(InputError, match="expected one of .jsonl, .csv, .parquet"):
+    with pytest.raises(InputError, match=r"expected one of .jsonl, .csv, .parquet"):
         contents(file(tmp_path, name, b""))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from time import perf_counter
 
 import pytest
@@ -21,7 +22,7 @@ def test_sentences_hold_all_words_in_order(text):
     spans = list(sentences(text))
     kept = {index for start, end in spans for index in range(start, end)}
     assert all(text[index].isspace() for index in range(len(text)) if index not in kept)
-    assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in pairwise(spans))
     for start, end in spans:
         assert 0 < end - start <= MAX_SENTENCE
         assert text[start:end] == text[start:end].strip()

@@ -16,7 +16,9 @@ from .conftest import FORMS, tiny_tokenizer
 
 FINDER = ActorFinder(FORMS)
 START, END, PAD = 2, 3, 0
-TEXT = st.lists(st.sampled_from(["Russia ", "Iran ", "Syria ", "spoke. ", "The ", "ab ", "\n", "x" * 9, "中"]), max_size=60)
+TEXT = st.lists(
+    st.sampled_from(["Russia ", "Iran ", "Syria ", "spoke. ", "The ", "ab ", "\n", "x" * 9, "中"]), max_size=60
+)
 
 
 def windower(max_tokens: int) -> Windower:
@@ -34,9 +36,7 @@ def test_windows_hold_every_token_once_and_in_order(pieces, max_tokens):
     windows = windower(max_tokens).windows(doc)
     tokenizer = tiny_tokenizer()
     expected = [
-        id
-        for sentence in doc.sentences
-        for id in tokenizer.encode(doc.text_of(sentence), add_special_tokens=False).ids
+        id for sentence in doc.sentences for id in tokenizer.encode(doc.text_of(sentence), add_special_tokens=False).ids
     ]
     assert all(window.ids[0] == START and window.ids[-1] == END for window in windows)
     assert all(len(window.ids) <= max_tokens for window in windows)
@@ -91,7 +91,9 @@ def test_collate_averages_over_the_tokens_of_a_row():
     batch = collate(windows, PAD)
     assert batch.input_ids.shape == batch.attention_mask.shape == batch.pool.shape[::2]
     assert batch.attention_mask.sum() == sum(len(window.ids) for window in windows)
-    assert batch.pool.sum(axis=2) == pytest.approx(np.array([[1.0] * len(windows[0].rows), [0.0] * len(windows[0].rows)]))
+    assert batch.pool.sum(axis=2) == pytest.approx(
+        np.array([[1.0] * len(windows[0].rows), [0.0] * len(windows[0].rows)])
+    )
     assert len(batch.pairs) == len(doc.pairs)
 
 

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference.__main__ import main
+
+from .conftest import write_articles
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def news(tmp_path):
+    return write_articles(tmp_path / "news.jsonl", [{"id": "a", "text": "Russia praised Iran."}, {"text": ""}])
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_predict(bundle, news, tmp_path, capsys):
+    assert run("predict", news, "--model", bundle, "-o", tmp_path / "out.jsonl", "--threads", 1) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"2 articles: 1 ok, 1 empty, 0 error → {tmp_path / 'out.jsonl'}\n", "no bar off a terminal"
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(record["id"], record["status"]) for record in records] == [("a", "ok"), ("2", "empty")]
+
+
+def test_predict_from_and_to_a_pipe(linear_bundle, monkeypatch, capfdbinary):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"id": "\xc3\xa9", "text": "Iran"}\n')))
+    assert run("predict", "-", "--model", linear_bundle, "-o", "-") == 0
+    (record,) = capfdbinary.readouterr().out.splitlines()
+    assert json.loads(record)["id"] == "é"
+
+
+def test_predict_with_bad_rows_exits_1(linear_bundle, tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{\n')
+    assert run("predict", tmp_path / "a.jsonl", "--model", linear_bundle, "-o", tmp_path / "out.parquet") == 1
+    assert "2 articles: 1 ok, 0 empty, 1 error" in capsys.readouterr().err
+
+
+def test_predict_of_nothing_exits_0(linear_bundle, tmp_path):
+    (tmp_path / "a.jsonl").write_text("")
+    assert run("predict", tmp_path / "a.jsonl", "--model", linear_bundle, "-o", tmp_path / "out.parquet") == 0
+
+
+@pytest.mark.parametrize(
+    ("input", "output", "message"),
+    [
+        ("nowhere.jsonl", "out.jsonl", "nowhere.jsonl: no such file"),
+        ("news.jsonl", "out.xml", "expected .jsonl or .parquet"),
+        ("news.jsonl", "nowhere/out.jsonl", "cannot be written"),
+        ("body.csv", "out.jsonl", "body.csv, line 1: no column `text`; found body"),
+        ("x" * 5000 + ".csv", "out.jsonl", "too long"),
+    ],
+)
+def test_what_cannot_be_done_exits_2(linear_bundle, news, tmp_path, monkeypatch, capsys, input, output, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "body.csv").write_text("body\nx\n")
+    assert run("predict", input, "--model", linear_bundle, "-o", output) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert not (tmp_path / output).exists()
+
+
+@pytest.mark.parametrize("command", [["predict", "-", "-o", "-", "--model"], ["inspect"], ["show", "-", "--model"]])
+def test_no_bundle_exits_2(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert run(*command, tmp_path) == 2
+    assert "manifest.json is missing, so this is no bundle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
+def test_wrong_usage_exits_2(threads, capsys):
+    with pytest.raises(SystemExit) as error:
+        run("predict", "-", "--model", "m", "-o", "-", "--threads", threads)
+    assert error.value.code == 2
+    assert "no number above zero" in capsys.readouterr().err
+
+
+def test_inspect(bundle, capfd):
+    assert run("inspect", bundle) == 0
+    text = capfd.readouterr().out
+    for fact in (
+        "heads       topics, stances",
+        "armed_conflict  0.400",
+        "a dozen  Apache-2.0",
+        "macro f1",
+        "actors.json",
+    ):
+        assert fact in text
+    assert run("inspect", bundle, "--json") == 0
+    assert capfd.readouterr().out == (bundle / "manifest.json").read_text("utf-8")
+
+
+def test_show(linear_bundle, tmp_path, capfd):
+    (tmp_path / "a.txt").write_text("Iran and Russia\n\nRussia praised Iran on Monday. Envoys met for talks.")
+    assert run("show", tmp_path / "a.txt", "--model", linear_bundle) == 0
+    page = capfd.readouterr().out
+    assert "  Russia praised Iran on Monday.[1] Envoys met for talks." in page
+    assert "  [1] Russia → Iran  support" in page
+    assert "\x1b" not in page
+
+
+def test_show_takes_the_article_that_is_asked_for(linear_bundle, tmp_path, capfd):
+    path = write_articles(tmp_path / "a.jsonl", [{"id": 1, "text": "Iran"}, {"id": 2, "text": "Syria"}])
+    assert run("show", path, "--model", linear_bundle, "--id", 2) == 0
+    assert "Syria" in capfd.readouterr().out
+    assert run("show", path, "--model", linear_bundle, "--id", 3) == 2
+    assert "no article with the id '3'" in capfd.readouterr().err
+
+
+def test_show_of_an_empty_article(linear_bundle, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"  \n")))
+    assert run("show", "-", "--model", linear_bundle) == 0
+    assert "empty: `text` is empty" in capfd.readouterr().out
+
+
+def command(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "inference", *map(str, arguments)], cwd=ROOT, stderr=subprocess.PIPE, **options
+    )
+
+
+def test_help_names_the_commands():
+    process = command("--help", stdout=subprocess.PIPE)
+    text = process.communicate()[0].decode()
+    assert text.startswith("usage: python -m inference ")
+    assert all(name in text for name in ("predict", "inspect", "show"))
+
+
+def test_messages_command_no_terminal(linear_bundle, tmp_path):
+    path = write_articles(tmp_path / "a.jsonl", [{"id": "\x1b[2J", "text": 5}])
+    scored = command("predict", path, "--model", linear_bundle, "-o", tmp_path / "\x1b[31m.jsonl")
+    refused = command("predict", "\x1b[31m.jsonl", "--model", linear_bundle, "-o", "-", stdout=subprocess.DEVNULL)
+    messages = [process.communicate()[1] for process in (scored, refused)]
+    assert [scored.returncode, refused.returncode] == [1, 2]
+    assert "id ␛[2J: `text` is int (5)".encode() in messages[0]
+    assert b"\x1b" not in b"".join(messages)
+
+
+def test_a_reader_that_goes_away(encoder_bundle, tmp_path):
+    """As with `detente predict … -o - | head -1`: no traceback, and not 0, since not all was delivered."""
+    path = write_articles(tmp_path / "a.jsonl", [{"text": "Iran. " * 50}] * 2000)
+    process = command("predict", path, "--model", encoder_bundle, "-o", "-", stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
+def test_an_interrupt_leaves_no_output(encoder_bundle, tmp_path):
+    reader, writer = os.pipe()
+    process = command("predict", "-", "--model", encoder_bundle, "-o", tmp_path / "out.jsonl", stdin=reader)
+    os.close(reader)
+    with os.fdopen(writer, "wb") as articles:
+        articles.write(b'{"text": "Iran"}\n' * 300)
+        articles.flush()
+        while not list(tmp_path.glob(".out.jsonl.*.partial")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []

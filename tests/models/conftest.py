@@ -1,0 +1,103 @@
+"""A tiny encoder of random weights in a folder, made once, and the network and files that come of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from inference.bundle import ONNX
+from inference.windows import Windower
+from models.base import Example
+from models.checkpoint import Checkpoint
+from models.encoder import EncoderFamily
+from models.network import PairHead, WindowNetwork, export_onnx
+from models.settings import EncoderModel, EncoderSource, Trainer
+from models.sources import load_encoder
+
+from .samples import FILLER, FORMS, SENTENCES, TOPICS, VERBS, examples
+
+WINDOW = 32
+WIDTH = 32
+READS = 64
+SEED = 7
+SETTINGS = {"epochs": 3, "batch_articles": 4, "learning_rate": 3e-3, "head_learning_rate": 1e-2, "patience": 10}
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+MakeFamily = Callable[..., EncoderFamily]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads only wait for each other in a network this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers and a few dozen words, as `save_pretrained` writes it."""
+    folder = tmp_path_factory.mktemp("encoder")
+    text = " ".join([*FORMS, *VERBS, *(line for lines in SENTENCES.values() for line in lines), FILLER, "on Monday ,"])
+    words = list(dict.fromkeys(re.findall(r"\w+|[^\w\s]", text.lower())))
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(SPECIAL) + len(words),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=READS,
+        initializer_range=0.2,
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizerFast(vocab={word: number for number, word in enumerate([*SPECIAL, *words])}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def train() -> list[Example]:
+    return examples(24)
+
+
+@pytest.fixture(scope="session")
+def validation() -> list[Example]:
+    return examples(12, first=24)
+
+
+@pytest.fixture(scope="session")
+def make_family(encoder_folder: Path) -> MakeFamily:
+    """Makes an unfitted encoder family; keywords are trainer settings."""
+
+    def make(checkpoint: Checkpoint | None = None, seed: int = SEED, **trainer: object) -> EncoderFamily:
+        model = EncoderModel(family="encoder", encoder=EncoderSource(path=encoder_folder), max_tokens=WINDOW)
+        return EncoderFamily(model, Trainer.model_validate({**SETTINGS, **trainer}), TOPICS, seed, checkpoint)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def windower(encoder_folder: Path) -> Windower:
+    return load_encoder(EncoderSource(path=encoder_folder), WINDOW).windower
+
+
+@pytest.fixture(scope="session")
+def network(encoder_folder: Path) -> WindowNetwork:
+    """A network of random weights that nobody trains, dropout off."""
+    torch.manual_seed(2)
+    encoder = load_encoder(EncoderSource(path=encoder_folder), WINDOW).network
+    return WindowNetwork(encoder, nn.Linear(WIDTH, len(TOPICS)), PairHead(WIDTH, 0.1), 0.1).eval()
+
+
+@pytest.fixture(scope="session")
+def onnx_model(network: WindowNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / ONNX
+    export_onnx(network, path)
+    return path

