@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,11 @@ def mlflow_settings(**more: str) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
+def without_password(text: str) -> str:
+    """A text that may hold addresses, without what stands before the @ in them."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
 def registered_as(bundle: Path) -> tuple[str | None, str | None]:
     """The registered name and version that MLflow noted of the model that a bundle lies in.
 
@@ -87,8 +93,7 @@ def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
         flavor = mlflow.models.Model.load(str(model)).flavors["python_function"]
         bundle = model / flavor["data"]
     except (MlflowException, OSError, KeyError) as error:
-        # An address may hold a password.
-        server = mlflow.get_tracking_uri().rpartition("@")[2]
-        raise BundleError(f"{uri}: MLflow at {server} gives no detente model: {error}") from error
+        reason = f"MLflow at {mlflow.get_tracking_uri()} gives no detente model: {error}"
+        raise BundleError(f"{uri}: {without_password(reason)}") from error
     name, version = registered_as(bundle) if uri.startswith("models:") else (None, None)
     return bundle, name, version

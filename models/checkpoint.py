@@ -29,16 +29,18 @@ class Progress:
         epoch: epochs done.
         best: highest validation quality so far.
         stale: epochs since then.
+        history: what was measured in each epoch.
     """
 
     epoch: int = 0
     best: float = -1.0
     stale: int = 0
+    history: tuple[dict[str, float], ...] = ()
 
-    def after(self, quality: float) -> Progress:
+    def after(self, quality: float, measured: dict[str, float]) -> Progress:
         """The progress after one more epoch of this validation quality."""
-        better = quality > self.best
-        return Progress(self.epoch + 1, max(quality, self.best), 0 if better else self.stale + 1)
+        stale = 0 if quality > self.best else self.stale + 1
+        return Progress(self.epoch + 1, max(quality, self.best), stale, (*self.history, measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class Checkpoint:
             index, key = name.split(".")
             moments.setdefault(int(index), {})[key] = tensor
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-        return Progress(**json.loads(metadata["progress"])), _part(tensors, "best.")
+        progress = json.loads(metadata["progress"])
+        return Progress(**{**progress, "history": tuple(progress["history"])}), _part(tensors, "best.")
 
 
 def _part(tensors: State, prefix: str) -> State:

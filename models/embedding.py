@@ -41,7 +41,7 @@ class EmbeddingFamily:
     def __init__(self, settings: EmbeddingModel, topics: Sequence[str], seed: int) -> None:
         self._settings = settings
         self._seed = seed
-        encoder, self._windower, _ = load_encoder(settings.encoder, settings.max_tokens)
+        encoder, self._windower = load_encoder(settings.encoder, settings.max_tokens)
         width = encoder.config.hidden_size
         self._topic_head = nn.Linear(width, len(topics))
         self._stance_head = nn.Linear(3 * width, len(STANCE_LABELS))

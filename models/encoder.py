@@ -46,13 +46,13 @@ class EncoderFamily:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         set_seed(seed)
-        encoder, self._windower, mask = load_encoder(settings.encoder, settings.max_tokens)
+        encoder, self._windower = load_encoder(settings.encoder, settings.max_tokens)
         encoder.get_input_embeddings().requires_grad_(not settings.freeze_embeddings)
         width = encoder.config.hidden_size
         heads = nn.Linear(width, len(topics)), PairHead(width, settings.dropout)
         self._network = WindowNetwork(encoder, *heads, settings.dropout)
         self._settings = settings
-        self._finetuner = Finetuner(self._network, self._windower, mask, trainer, seed, checkpoint)
+        self._finetuner = Finetuner(self._network, self._windower, trainer, seed, checkpoint)
 
     @property
     def windows(self) -> WindowSettings:

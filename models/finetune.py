@@ -37,7 +37,6 @@ class Finetuner:
     Args:
         network: what is trained.
         windower: cuts the documents.
-        mask: id of the token that hides a word, None where the tokenizer has none.
         trainer: the recipe's trainer section.
         seed: seed of dropout and order; each epoch derives its own.
         checkpoint: kept after every epoch and continued where it is there, None for neither.
@@ -47,14 +46,12 @@ class Finetuner:
         self,
         network: WindowNetwork,
         windower: Windower,
-        mask: int | None,
         trainer: Trainer,
         seed: int,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self._network = network
         self._windower = windower
-        self._mask = mask
         self._trainer = trainer
         self._seed = seed
         self._checkpoint = checkpoint
@@ -65,20 +62,21 @@ class Finetuner:
         Args:
             train: examples to learn from.
             validation: examples that decide when to stop.
-            on_epoch: told of every epoch, on the main process alone.
+            on_epoch: told of every epoch, on the main process alone; after an interruption of those before it too.
         """
         mixed = "bf16" if _computes_bf16(self._trainer.precision) else "no"
         # An encoder may have weights that no head reads, such as BERT's pooler: they get no gradient.
         unread = DistributedDataParallelKwargs(find_unused_parameters=True)
-        accelerator = Accelerator(
-            mixed_precision=mixed, cpu=not torch.cuda.is_available(), kwargs_handlers=[unread]
-        )
+        accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available(), kwargs_handlers=[unread])
         self._network.to(accelerator.device)
         loss = MaskedLoss(self._trainer, train).to(accelerator.device)
         optimizer = _optimizer(self._network, self._trainer)
         progress, best = Progress(), _copied(self._network)
         if self._checkpoint and (saved := self._checkpoint.load(self._network, optimizer)):
             progress, best = saved
+            for number, measured in enumerate(progress.history, start=1):
+                if accelerator.is_main_process:
+                    on_epoch(number, measured)
         parallel, stepper = accelerator.prepare(self._network, optimizer)
         windows = [self._windower.windows(example.document) for example in train]
         scorer = WindowScorer(self._windower, self._network.topic_head.out_features, torch_run(self._network))
@@ -88,12 +86,12 @@ class Finetuner:
             started = monotonic()
             train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, accelerator)
             quality = ranking_quality(validation, scorer.score(documents))
-            progress = progress.after(quality)
+            measured = {"train_loss": train_loss, "validation_quality": quality, "epoch_seconds": monotonic() - started}
+            progress = progress.after(quality, measured)
             if progress.stale == 0:
                 best = _copied(self._network)
             if accelerator.is_main_process:
-                measured = {"train_loss": train_loss, "validation_quality": quality}
-                on_epoch(progress.epoch, measured | {"epoch_seconds": monotonic() - started})
+                on_epoch(progress.epoch, measured)
                 if self._checkpoint:
                     self._checkpoint.save(progress, self._network, best, optimizer)
             accelerator.wait_for_everyone()
@@ -129,13 +127,11 @@ class Finetuner:
         return total / len(steps)
 
     def _read(self, windows: list[Window]) -> list[Window]:
-        """What a step reads of an article: a draw of its windows if they are many, some actors hidden."""
-        most, share = self._trainer.windows_per_article, self._trainer.mask_actors
-        if len(windows) > most:
-            windows = [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
-        if not share or self._mask is None:
+        """What a step reads of an article: a draw of its windows if they are many."""
+        most = self._trainer.windows_per_article
+        if len(windows) <= most:
             return windows
-        return [_hidden(window, share, self._mask) for window in windows]
+        return [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
 
 
 def _steps(windows: Sequence[Sequence[Window]], size: int, accelerator: Accelerator) -> list[list[int]]:
@@ -149,16 +145,6 @@ def _steps(windows: Sequence[Sequence[Window]], size: int, accelerator: Accelera
     steps = [steps[number] for number in np.random.permutation(len(steps))]
     even = -(-len(steps) // accelerator.num_processes) * accelerator.num_processes
     return [steps[n % len(steps)] for n in range(even)][accelerator.process_index :: accelerator.num_processes]
-
-
-def _hidden(window: Window, share: float, mask: int) -> Window:
-    """A window with the words of some actors hidden, each actor of each sentence by chance."""
-    ids = list(window.ids)
-    for row in sorted({row for _, source, target, _ in window.pairs for row in (source, target)}):
-        if np.random.random() < share:
-            for begin, end in window.rows[row]:
-                ids[begin:end] = [mask] * (end - begin)
-    return Window(ids, window.rows, window.pairs)
 
 
 def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:

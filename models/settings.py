@@ -99,8 +99,6 @@ class Trainer(Settings):
     """Articles of an optimiser step, on each process."""
     windows_per_article: int = Field(default=16, ge=1)
     """Windows of an article that a step reads at most, drawn afresh each epoch."""
-    mask_actors: float = Field(default=0.0, ge=0, le=1)
-    """Share of actors in a sentence whose words a step hides, so that the model reads verbs and not names."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak rate of the encoder."""
     head_learning_rate: float = Field(default=1e-3, gt=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tokenizers import Tokenizer
 from torch import nn
@@ -49,22 +49,11 @@ def check_source(source: EncoderSource) -> str:
     return str(folder)
 
 
-class Encoder(NamedTuple):
-    """A loaded encoder.
+def load_encoder(source: EncoderSource, max_tokens: int) -> tuple[Any, Windower]:
+    """Load an encoder in fp32 and the windower that goes with it.
 
-    Args:
-        network: the transformer, in fp32.
-        windower: cuts documents with its tokenizer.
-        mask: id of the token that hides a word, None where the tokenizer has none.
-    """
-
-    network: Any
-    windower: Windower
-    mask: int | None
-
-
-def load_encoder(source: EncoderSource, max_tokens: int) -> Encoder:
-    """Load an encoder and what goes with it.
+    Returns:
+        The transformer, and a windower of its tokenizer.
 
     Raises:
         EncoderError: it cannot be found or has no fast tokenizer, or windows are longer than it reads.
@@ -93,8 +82,7 @@ def load_encoder(source: EncoderSource, max_tokens: int) -> Encoder:
         pad=_special(tokenizer, "pad_token_id", "eos_token_id", source),
     )
     # A copy: the tokenizer's own truncation and padding stay as transformers set them.
-    windower = Windower(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), settings)
-    return Encoder(encoder, windower, tokenizer.mask_token_id)
+    return encoder, Windower(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), settings)
 
 
 def encoder_facts(source: EncoderSource, encoder: nn.Module) -> dict[str, Any]:

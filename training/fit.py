@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from datasets import Dataset
 from inference.actors import ActorFinder
 from inference.bundle import Bundle, Manifest
 from inference.errors import DetenteError
-from inference.schema import NEUTRAL, STANCE_LABELS
+from inference.schema import STANCE_LABELS
 from models.base import Example, Family, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
 from models.export import export_bundle
@@ -83,6 +84,8 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
         LOG.info("epoch %d: %s", number, ", ".join(f"{key} {value:.4f}" for key, value in measured.items()))
 
     family.fit(data.train, data.validation, on_epoch)
+    if os.environ.get("RANK", "0") != "0":
+        raise SystemExit(0)  # under torchrun the main process alone judges and exports
     report, manifest = _judged(family, recipe, data, epochs, started)
     extra = {REPORT: report.to_json(), CARD: model_card(report)}
     documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]
@@ -117,10 +120,10 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
 
 
 def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) -> None:
-    """Make sure that every label has enough positives to be learned.
+    """Make sure that every label has enough positives to be learned, and every topic something to be told from.
 
     Raises:
-        LabelError: naming each label that has too few.
+        LabelError: naming each label that has not.
     """
     counts: dict[str, int] = {}
     labelled = [example.topics for example in train if example.topics is not None]
@@ -129,13 +132,16 @@ def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) ->
     heads = labelled_heads(train)
     if "stances" in heads:
         classes = np.concatenate([example.stances for example in train])
-        counts |= {label: int((classes == kind).sum()) for kind, label in enumerate(STANCE_LABELS) if label != NEUTRAL}
+        counts |= {label: int((classes == kind).sum()) for kind, label in enumerate(STANCE_LABELS)}
     if not heads:
         raise LabelError("no article has labels, neither topics nor stances")
     poor = {label: count for label, count in counts.items() if count < least}
     if poor:
         found = ", ".join(f"{label} has {count}" for label, count in poor.items())
         raise LabelError(f"too few training positives: {found}; expected at least {least} (`min_positives`)")
+    always = [topic for topic in topics if labelled and counts[topic] == len(labelled)]
+    if always:
+        raise LabelError(f"every training article has {', '.join(always)}: there is nothing to tell them from")
 
 
 def _judged(

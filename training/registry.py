@@ -25,7 +25,7 @@ from mlflow.types.schema import Array, Object, Property
 import inference
 from inference.bundle import Bundle
 from inference.errors import DetenteError
-from inference.locate import mlflow_settings
+from inference.locate import mlflow_settings, without_password
 
 CODE = Path(inference.__file__).parent
 """The package that goes with every registered version."""
@@ -116,7 +116,7 @@ def promote(name: str, version: str = CANDIDATE, to: str = CHAMPION) -> Promotio
             previous = client.get_registered_model(name).aliases.get(to)
             client.set_registered_model_alias(name, to, number)
     except (MlflowException, OSError) as error:
-        where = f"MLflow at {shown(uri)}"
+        where = f"MLflow at {without_password(uri)}"
         raise TrackingError(f"{where}: cannot promote {name} {version} to {to}: {cause(error)}") from error
     return Promotion(name, to, number, None if previous is None else str(previous))
 
@@ -148,15 +148,9 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
 
 
-def shown(uri: str) -> str:
-    """A tracking URI without the password that it may hold."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
-
-
 def cause(error: BaseException) -> str:
-    """An error in one line of bearable length."""
-    line = " ".join(str(error).split()) or type(error).__name__
+    """An error in one line of bearable length, without a password."""
+    line = " ".join(without_password(str(error)).split()) or type(error).__name__
     return line if len(line) <= 300 else f"{line[:299]}…"
 
 
@@ -269,7 +263,7 @@ def _probe(staged: Staged, bundle: Bundle) -> None:
     """Score an article by the staged code in a process that sees nothing of the checkout."""
     article = pd.Series(_EXAMPLE).to_json()
     options = [str(staged.folder), staged.package, str(bundle.path.absolute()), article]
-    command = [sys.executable, "-I", "-c", _PROBE, *options]
+    command = [sys.executable, "-I", "-B", "-c", _PROBE, *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=staged.folder, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -277,8 +271,6 @@ def _probe(staged: Staged, bundle: Bundle) -> None:
             f"the code of {CODE} cannot score the bundle by itself ({reason}), so nothing was logged; "
             f"the bundle is safe at {bundle.path}"
         )
-    for cache in staged.folder.rglob("__pycache__"):
-        shutil.rmtree(cache)
 
 
 def _check_database(file: Path) -> None:

@@ -19,6 +19,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 
 from inference.bundle import Bundle
+from inference.locate import without_password
 
 from .card import summary
 from .page import page
@@ -31,7 +32,6 @@ from .registry import (
     connection,
     log_model,
     register,
-    shown,
     sqlite_file,
     staged_code,
     tracking_uri,
@@ -93,7 +93,7 @@ def log_bundle(bundle: Bundle) -> LoggedRun:
                 return _logged(bundle, report, staged, client, experiment_id, done)
     except (MlflowException, OSError) as error:
         raise TrackingError(
-            f"MLflow at {shown(uri)}: {cause(error)}\n{done[-1]}; the bundle is safe at {bundle.path}: "
+            f"MLflow at {without_password(uri)}: {cause(error)}\n{done[-1]}; the bundle is safe at {bundle.path}: "
             f"`python -m training log {bundle.path}` logs it later"
         ) from error
 
@@ -126,7 +126,7 @@ def _logged(
     done.append(f"version {version} of {model} is registered, but without the alias {CANDIDATE}")
     client.set_registered_model_alias(model, CANDIDATE, version)
     url = _url(uri, experiment_id, run_id)
-    return LoggedRun(run_id, tracking["experiment"], shown(uri), url, model, version)
+    return LoggedRun(run_id, tracking["experiment"], without_password(uri), url, model, version)
 
 
 def _experiment(client: MlflowClient, name: str, uri: str) -> str:
@@ -258,4 +258,4 @@ def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 def _url(uri: str, experiment_id: str, run_id: str) -> str | None:
     if not uri.startswith(("http://", "https://")):
         return None
-    return f"{shown(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{without_password(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"

@@ -27,7 +27,9 @@ class Interruption(Exception):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(make_family: MakeFamily, train: list[Example], validation: list[Example]) -> tuple[list[Scores], Epochs]:
+def undisturbed(
+    make_family: MakeFamily, train: list[Example], validation: list[Example]
+) -> tuple[list[Scores], Epochs]:
     """Scores after a whole fit, and what was measured in its epochs."""
     family = make_family()
     epochs = _fit(family, train, validation)

@@ -68,8 +68,7 @@ def test_topics_of_an_article_are_the_mean_of_its_windows_by_length():
 def test_class_weights_count_rare_labels_for_more():
     rows = [*(example("Russia met Iran.", ["trade"], {}) for _ in range(9)), *examples(3)]
     weights = {
-        kind: MaskedLoss(Trainer.model_validate({"class_weights": kind}), rows)
-        for kind in ("none", "sqrt", "balanced")
+        kind: MaskedLoss(Trainer.model_validate({"class_weights": kind}), rows) for kind in ("none", "sqrt", "balanced")
     }
     assert weights["none"].topic_weights.tolist() == [1.0] * len(TOPICS)
     assert weights["none"].stance_weights.tolist() == [1.0] * 3

@@ -57,9 +57,7 @@ def test_windows_longer_than_the_encoder_reads_are_refused(encoder_folder: Path)
         load_encoder(EncoderSource(path=encoder_folder), READS + 1)
 
 
-def test_a_hub_id_that_cannot_be_reached_says_what_to_name_instead(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_a_hub_id_that_cannot_be_reached_says_what_to_name_instead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(EncoderError, match=r"encoder nobody/nothing: cannot be loaded .*`path`.*`package`"):

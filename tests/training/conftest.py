@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from inference.bundle import MANIFEST, Bundle, write_bundle
 from training.report import REPORT, Report
+
+if TYPE_CHECKING:
+    from training.tracking import LoggedRun
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = [{"epoch": number, "train_loss": 1 / number, "validation_quality": 0.1 * number} for number in (1, 2, 3)]
@@ -39,6 +43,29 @@ def epoch_bundle(smoke_bundle: Bundle, report: Report, tmp_path_factory: pytest.
     shutil.copytree(smoke_bundle.path, folder / "files", ignore=shutil.ignore_patterns(MANIFEST))
     (folder / "files" / REPORT).write_text(replace(report, epochs=EPOCHS).to_json(), "utf-8")
     return write_bundle(folder / "smoke", smoke_bundle.manifest, folder / "files")
+
+
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store of runs for the tests that only read."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'runs' / 'mlflow.db'}"
+
+
+@pytest.fixture
+def store(store_uri: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, where MLflow looks for it."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    return store_uri
+
+
+@pytest.fixture(scope="session")
+def logged(epoch_bundle: Bundle, store_uri: str) -> LoggedRun:
+    """The first run of the store, and version 1 of its model."""
+    from training.tracking import log_bundle
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store_uri)
+        return log_bundle(epoch_bundle)
 
 
 @pytest.fixture(scope="session", autouse=True)

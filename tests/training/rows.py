@@ -19,7 +19,14 @@ from training.recipe import Corpus
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TOPICS = ("diplomacy", "sanctions", "sport")
-FORMS = {"Russia": "Russia", "Moscow": "Russia", "Iran": "Iran", "Tehran": "Iran", "France": "France", "Paris": "France"}
+FORMS = {
+    "Russia": "Russia",
+    "Moscow": "Russia",
+    "Iran": "Iran",
+    "Tehran": "Iran",
+    "France": "France",
+    "Paris": "France",
+}
 FINDER = ActorFinder(FORMS)
 
 Row = dict[str, Any]
@@ -101,7 +108,8 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 
 def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """A Parquet file with nested columns."""
-    pq.write_table(pa.Table.from_pylist([dict(content) for content in rows]), path)
+    columns = list(dict.fromkeys(key for content in rows for key in content))
+    pq.write_table(pa.table({column: [content.get(column) for content in rows] for column in columns}), path)
     return path
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +47,10 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        yield uri
-
-
-@pytest.fixture(scope="module")
-def versions(smoke_bundle: Bundle, store: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[LoggedRun, LoggedRun]:
-    """The smoke bundle with the code as it is, and with code that ends every id in an exclamation mark."""
-    first = log_bundle(smoke_bundle)
+def versions(
+    logged: LoggedRun, epoch_bundle: Bundle, store_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[LoggedRun, LoggedRun]:
+    """A bundle with the code as it is, and with code that ends every id in an exclamation mark."""
     changed = tmp_path_factory.mktemp("changed") / "inference"
     shutil.copytree(registry.CODE, changed, ignore=shutil.ignore_patterns("__pycache__"))
     code = (changed / "pyfunc.py").read_text("utf-8")
@@ -68,11 +60,12 @@ def versions(smoke_bundle: Bundle, store: str, tmp_path_factory: pytest.TempPath
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "CODE", changed)
-        return first, log_bundle(smoke_bundle)
+        patch.setenv("MLFLOW_TRACKING_URI", store_uri)
+        return logged, log_bundle(epoch_bundle)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(versions: object, store: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def elsewhere(versions: object, store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a process finds that has modules named as ours, and no checkout."""
     folder = tmp_path_factory.mktemp("elsewhere")
     for name in ("inference", "models"):
@@ -81,9 +74,12 @@ def elsewhere(versions: object, store: str, tmp_path_factory: pytest.TempPathFac
     (folder / "main.py").write_text(ELSEWHERE, "utf-8")
     done = subprocess.run(
         [sys.executable, "main.py", json.dumps(ARTICLE)],
-        cwd=folder, env={"MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": ""},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env={"MLFLOW_TRACKING_URI": store_uri, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -93,21 +89,21 @@ def test_versions_count_up_and_the_newest_is_the_candidate(versions: tuple[Logge
     assert [run.version for run in versions] == ["1", "2"]
     candidate = MlflowClient(store).get_model_version_by_alias("detente", "candidate")
     assert (str(candidate.version), candidate.run_id) == ("2", versions[1].run_id)
-    assert candidate.description.startswith("Macro-F1 on ")
+    assert (candidate.description or "").startswith("Macro-F1 on ")
 
 
-def test_a_version_is_found_by_its_bundle(versions: object, smoke_bundle: Bundle, store: str) -> None:
+def test_a_version_is_found_by_its_bundle(versions: object, epoch_bundle: Bundle, store: str) -> None:
     tags = MlflowClient(store).get_model_version("detente", "1").tags
-    assert tags["bundle_digest"] == smoke_bundle.digest
+    assert tags["bundle_digest"] == epoch_bundle.digest
     assert tags["code"] == f"detente_{code_digest(registry.CODE)[:12]}"
 
 
-def test_the_model_scores_beside_modules_of_the_same_names(elsewhere: dict[str, Any], smoke_bundle: Bundle) -> None:
+def test_the_model_scores_beside_modules_of_the_same_names(elsewhere: dict[str, Any], epoch_bundle: Bundle) -> None:
     assert elsewhere["foreign"] == ["the caller", "the caller"]
-    [expected] = Predictor(smoke_bundle).predict([ARTICLE])
+    [expected] = Predictor(epoch_bundle).predict([ARTICLE])
     record = elsewhere["found"]["1"]
     assert record["topics"] == json.loads(json.dumps(expected.to_dict()["topics"]))
-    assert record["model"] == {"digest": smoke_bundle.digest, "name": "detente", "version": "1"}
+    assert record["model"] == {"digest": epoch_bundle.digest, "name": "detente", "version": "1"}
 
 
 def test_two_versions_side_by_side_run_their_own_code(elsewhere: dict[str, Any]) -> None:
@@ -121,18 +117,18 @@ def test_the_signature_is_enforced(elsewhere: dict[str, Any]) -> None:
     assert "text" in number and "actors" in actors
 
 
-def test_the_signature_is_the_record(versions: object, smoke_bundle: Bundle) -> None:
+def test_the_signature_is_the_record(epoch_bundle: Bundle) -> None:
     inputs, outputs = signature().inputs, signature().outputs
     assert inputs.required_input_names() == ["text"]
     assert inputs.optional_input_names() == ["id", "title", "date", "actors"]
-    [record] = Predictor(smoke_bundle).predict([ARTICLE])
+    [record] = Predictor(epoch_bundle).predict([ARTICLE])
     assert outputs.input_names() == list(record.to_dict())
     assert set(outputs.input_dict()["model"].type.to_dict()["properties"]) == set(record.to_dict()["model"])
 
 
-def test_the_model_is_the_bundle_with_its_code(versions: tuple[LoggedRun, LoggedRun], smoke_bundle: Bundle) -> None:
+def test_the_model_is_the_bundle_with_its_code(versions: object, store: str, epoch_bundle: Bundle) -> None:
     model = Path(mlflow.artifacts.download_artifacts("models:/detente/1"))
-    assert Bundle.open(model / "data" / smoke_bundle.path.name).digest == smoke_bundle.digest
+    assert Bundle.open(model / "data" / epoch_bundle.path.name).digest == epoch_bundle.digest
     [package] = (model / "code").iterdir()
     assert package.name.startswith("detente_")
     assert not list(model.rglob("__pycache__")) and not list(model.rglob("*.pkl"))
@@ -141,8 +137,8 @@ def test_the_model_is_the_bundle_with_its_code(versions: tuple[LoggedRun, Logged
     assert "text" in example["columns"]
 
 
-def test_requirements_are_pinned_and_hold_nothing_of_training(smoke_bundle: Bundle) -> None:
-    found = dict(line.split("==") for line in requirements(smoke_bundle, {"numpy": "2.0.1"}))
+def test_requirements_are_pinned_and_hold_nothing_of_training(epoch_bundle: Bundle) -> None:
+    found = dict(line.split("==") for line in requirements(epoch_bundle, {"numpy": "2.0.1"}))
     assert found["numpy"] == "2.0.1"
     assert {"onnxruntime", "tokenizers", "pyarrow", "pandas", "ahocorasick_rs", "scikit-learn", "skops"} <= set(found)
     assert not {"torch", "transformers", "datasets"} & set(found)
@@ -153,16 +149,16 @@ def test_requirements_are_pinned_and_hold_nothing_of_training(smoke_bundle: Bund
     [("models:/detente@candidate", "2"), ("models:/detente/1", "1"), ("models:/detente/latest", "2"), ("runs", None)],
 )
 def test_a_predictor_loads_what_an_address_names(
-    versions: tuple[LoggedRun, LoggedRun], smoke_bundle: Bundle, uri: str, version: str | None
+    versions: tuple[LoggedRun, LoggedRun], store: str, epoch_bundle: Bundle, uri: str, version: str | None
 ) -> None:
     address = f"runs:/{versions[0].run_id}/model" if uri == "runs" else uri
     [prediction] = Predictor.load(address).predict([ARTICLE])
-    assert prediction.model.digest == smoke_bundle.digest
+    assert prediction.model.digest == epoch_bundle.digest
     assert (prediction.model.name, prediction.model.version) == ("detente" if version else None, version)
 
 
 @pytest.mark.parametrize("uri", ["models:/detente@nobody", "models:/detente/99", "models:/other/1", "runs:/none/model"])
-def test_an_address_of_nothing_is_an_error_that_names_it(versions: object, uri: str) -> None:
+def test_an_address_of_nothing_is_an_error_that_names_it(versions: object, store: str, uri: str) -> None:
     with pytest.raises(BundleError, match=uri):
         Predictor.load(uri)
 

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inference.schema import STANCE_LABELS
+from models.base import UNLABELLED
+from training.examples import to_examples
+
+from .rows import FINDER, TOPICS, Row, dataset
+
+NEUTRAL, SUPPORT, OPPOSE = range(3)
+SENTENCE = "Russia praised Iran."
+
+
+def test_classes_are_in_the_order_of_the_scores():
+    assert STANCE_LABELS == ("neutral", "support", "oppose")
+
+
+def test_topics_are_zeros_and_ones_in_the_order_of_the_taxonomy():
+    rows = [_row(SENTENCE, topics=["sport", "diplomacy"]), _row(SENTENCE, topics=[]), _row(SENTENCE)]
+    one, none, unlabelled = to_examples(dataset(rows), TOPICS)
+    np.testing.assert_array_equal(one.topics, [1, 0, 1])
+    np.testing.assert_array_equal(none.topics, [0, 0, 0])
+    assert unlabelled.topics is None
+
+
+def test_a_pair_without_an_entry_is_neutral_where_all_actors_are_labelled():
+    assert _classes(_row(SENTENCE, stances=[("Russia", "Iran", "support")])) == {
+        ("Russia", "Iran"): SUPPORT,
+        ("Iran", "Russia"): NEUTRAL,
+    }
+
+
+def test_a_pair_without_an_entry_is_unlabelled_where_only_stances_are():
+    row = _row(SENTENCE, stances=[("Russia", "Iran", "oppose")], all_actors=False)
+    assert _classes(row) == {("Russia", "Iran"): OPPOSE, ("Iran", "Russia"): UNLABELLED}
+
+
+def test_a_pair_can_be_neutral_by_its_label():
+    row = _row(SENTENCE, stances=[("Russia", "Iran", "neutral")], all_actors=False)
+    assert _classes(row) == {("Russia", "Iran"): NEUTRAL, ("Iran", "Russia"): UNLABELLED}
+
+
+def test_without_stances_no_pair_is_labelled():
+    assert set(_classes(_row(SENTENCE, stances=None)).values()) == {UNLABELLED}
+
+
+def test_an_empty_list_of_stances_makes_every_pair_neutral():
+    assert set(_classes(_row(SENTENCE, stances=[])).values()) == {NEUTRAL}
+
+
+def test_silence_about_a_title_means_nothing():
+    row = _row("It rained.", title=SENTENCE, stances=[])
+    assert set(_classes(row).values()) == {UNLABELLED}
+
+
+def test_a_stance_that_quotes_the_title_labels_it():
+    row = _row("It rained.", title=SENTENCE, stances=[("Russia", "Iran", "support")], field="title")
+    assert _classes(row) == {("Russia", "Iran"): SUPPORT, ("Iran", "Russia"): UNLABELLED}
+
+
+def test_two_labels_for_one_pair_of_a_sentence_are_none():
+    row = _row(SENTENCE, stances=[("Russia", "Iran", "support"), ("Russia", "Iran", "oppose")])
+    assert _classes(row) == {("Russia", "Iran"): UNLABELLED, ("Iran", "Russia"): NEUTRAL}
+
+
+def test_one_label_given_twice_stands():
+    row = _row(SENTENCE, stances=[("Russia", "Iran", "oppose"), ("Russia", "Iran", "oppose")])
+    assert _classes(row)["Russia", "Iran"] == OPPOSE
+
+
+def test_a_stance_labels_its_own_sentence_alone():
+    row = _row(f"It rained. {SENTENCE} Russia phoned Iran.", stances=[("Russia", "Iran", "support")])
+    example = to_examples(dataset([row]), TOPICS)[0]
+    classes = [
+        int(kind) for pair, kind in zip(example.document.pairs, example.stances, strict=True) if pair.source == "Russia"
+    ]
+    assert classes == [SUPPORT, NEUTRAL]
+
+
+def test_a_quote_of_a_part_of_a_sentence_labels_the_sentence():
+    row = _row(
+        "On Monday Russia praised Iran, it said.", stances=[("Russia", "Iran", "support")], quote="Russia praised"
+    )
+    assert _classes(row)["Russia", "Iran"] == SUPPORT
+
+
+def _row(
+    text: str,
+    title: str = "",
+    topics: list[str] | None = None,
+    stances: list[tuple[str, str, str]] | None = (),  # type: ignore[assignment]
+    all_actors: bool = True,
+    field: str = "text",
+    quote: str = SENTENCE,
+) -> Row:
+    """A row whose actors the small lexicon finds and whose stances stand in `quote`."""
+    from inference.schema import Article
+
+    start = (text if field == "text" else title).find(quote)
+    mentions = FINDER.find(Article("a", text, title))
+    actors = [{"name": m.name, "field": m.field, "start": m.start, "end": m.end} for m in mentions]
+    placed: list[dict[str, Any]] | None = stances and [  # type: ignore[assignment]
+        {
+            "field": field, "start": start, "end": start + len(quote),
+            "source": source, "target": target, "label": label,
+        }
+        for source, target, label in stances
+    ]  # fmt: skip
+    labelled = None if stances is None else list(placed or ())
+    return {
+        "id": "a", "text": text, "title": title, "topics": topics,
+        "actors": actors, "all_actors": all_actors, "stances": labelled,
+    }  # fmt: skip
+
+
+def _classes(row: Row) -> dict[tuple[str, str], int]:
+    example = to_examples(dataset([row]), TOPICS)[0]
+    pairs = [(pair.source, pair.target) for pair in example.document.pairs]
+    assert len(pairs) == len(set(pairs)) == 2
+    return dict(zip(pairs, example.stances.tolist(), strict=True))
