@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from inference.bundle import file_digest
 from inference.errors import DetenteError
@@ -58,6 +60,8 @@ def load_encoder(source: EncoderSource, max_tokens: int) -> tuple[Any, Windower]
     Raises:
         EncoderError: it cannot be found or has no fast tokenizer, or windows are longer than it reads.
     """
+    if not sys.stderr.isatty():
+        disable_progress_bar()
     place = check_source(source)
     options = {"revision": source.revision} if source.hub and source.revision else {}
     try:

@@ -72,9 +72,9 @@ def test_a_folder_with_broken_settings_is_refused(encoder_folder: Path, tmp_path
 
 
 def test_an_encoder_is_loaded_with_its_own_special_tokens(encoder_folder: Path):
-    encoder, windower, mask = load_encoder(EncoderSource(path=encoder_folder), 32)
+    encoder, windower = load_encoder(EncoderSource(path=encoder_folder), 32)
     settings = windower.settings
-    assert (settings.pad, settings.start, settings.end, mask) == (0, 2, 3, 4)
+    assert (settings.pad, settings.start, settings.end) == (0, 2, 3)
     assert encoder.dtype == torch.float32
 
 

@@ -143,7 +143,7 @@ def load(*files: Path, labels: Path | None = None, skip_bad_rows: bool = False) 
 
 def dataset(rows: Sequence[Mapping[str, Any]]) -> Dataset:
     """Rows in the schema, what they lack being null."""
-    blank: Row = {name: None for name in FEATURES} | {"corpus": "mine", "title": "", "all_actors": False}
+    blank: Row = dict.fromkeys(FEATURES) | {"corpus": "mine", "title": "", "all_actors": False}
     return Dataset.from_list([{**blank, **content} for content in rows], features=FEATURES)
 
 

@@ -84,7 +84,7 @@ def test_a_run_makes_a_bundle_with_its_report(recipe: Path, tmp_path: Path):
     (corpus,) = report.corpora
     assert (corpus["name"], corpus["licence"], corpus["articles"]) == ("mine", "CC0-1.0", 60)
     assert corpus["source"] == ["articles.jsonl"]
-    assert corpus["topics"] == {topic: 20 for topic in TOPICS}
+    assert corpus["topics"] == dict.fromkeys(TOPICS, 20)
     ids = [id for part in ("train", "validation", "test") for id in report.split[part]]
     assert sorted(ids) == sorted(f"mine/{content['id']}" for content in articles(60))
     assert len(report.split["train"]) == 42
