@@ -85,7 +85,7 @@ def make_family(encoder_folder: Path) -> MakeFamily:
 
 @pytest.fixture(scope="session")
 def windower(encoder_folder: Path) -> Windower:
-    return load_encoder(EncoderSource(path=encoder_folder), WINDOW).windower
+    return load_encoder(EncoderSource(path=encoder_folder), WINDOW)[1]
 
 
 @pytest.fixture(scope="session")
