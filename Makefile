@@ -39,7 +39,7 @@ wheel: $(INSTALLED) ## Build the wheel for scoring elsewhere into dist/
 	$(BIN)/python -m build --wheel
 
 ui: $(INSTALLED) ## Look at the runs in a browser
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
 clean: ## Remove what was built, but not the runs
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

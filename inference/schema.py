@@ -136,8 +136,15 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain lists and dictionaries."""
-        record = asdict(self)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+        record: dict[str, Any] = _listed(asdict(self))
+        return record
+
+
+def _listed(value: Any) -> Any:
+    """`value` with every tuple in it as a list."""
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(inner) for inner in value] if isinstance(value, tuple) else value
 
 
 def _is_null(value: object) -> bool:

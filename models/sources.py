@@ -61,7 +61,7 @@ def load_encoder(source: EncoderSource, max_tokens: int) -> tuple[Any, Windower]
         EncoderError: it cannot be found or has no fast tokenizer, or windows are longer than it reads.
     """
     if not sys.stderr.isatty():
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
     place = check_source(source)
     options = {"revision": source.revision} if source.hub and source.revision else {}
     try:

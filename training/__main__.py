@@ -8,10 +8,16 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inference.errors import DetenteError
 
 from .recipe import Corpus, RecipeError, load_recipe
+
+if TYPE_CHECKING:
+    from .tracking import LoggedRun
+
+LOG = logging.getLogger("training")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,7 +92,7 @@ def _run(options: argparse.Namespace) -> None:
 
     recipe = load_recipe(options.recipe, options.overrides)
     bundle = run(recipe, options.out or Path("build") / recipe.name, options.resume, options.skip_bad_rows)
-    log_bundle(bundle)
+    _tell(log_bundle(bundle))
     print(bundle.path)
 
 
@@ -118,10 +124,16 @@ def _corpus(options: argparse.Namespace) -> Corpus:
 
 
 def _quieten() -> None:
-    """Keep the libraries' progress bars to terminals, as ours are."""
+    """Keep the libraries' progress bars to terminals, as ours are, and MLflow from reporting on its user."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+
+
+def _tell(logged: LoggedRun) -> None:
+    place = logged.url or f"run {logged.run_id} in {logged.tracking_uri}"
+    LOG.info("%s: version %s of %s, alias candidate", place, logged.version, logged.model)
 
 
 def _log(options: argparse.Namespace) -> None:
@@ -129,13 +141,15 @@ def _log(options: argparse.Namespace) -> None:
 
     from .tracking import log_bundle
 
-    print(log_bundle(Bundle.open(options.bundle)).run_id)
+    _tell(log_bundle(Bundle.open(options.bundle)))
 
 
 def _promote(options: argparse.Namespace) -> None:
     from .registry import promote
 
-    promote(options.model, options.version)
+    done = promote(options.model, options.version)
+    before = f", version {done.previous} was before" if done.previous else ""
+    print(f"{done.alias} of {done.name} is version {done.version}{before}")
 
 
 if __name__ == "__main__":

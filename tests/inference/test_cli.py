@@ -172,7 +172,7 @@ def test_an_interrupt_leaves_no_output(encoder_bundle, tmp_path):
         while not list(tmp_path.glob(".out.jsonl.*.partial")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(300) == 130
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -63,6 +63,6 @@ def test_endless_word_is_broken_where_it_is_full():
 @pytest.mark.parametrize("unit", [".", " ", ". ", '"', ".-", "U.S.", "\n", "a.B", "。", "—"])
 def test_time_is_linear(unit):
     """A million of anything takes seconds at most; rules that look back and forth would take days."""
-    started = perf_counter()
+    started = process_time()
     list(sentences(f"x.{unit * (1_000_000 // len(unit))}y"))
-    assert perf_counter() - started < 20
+    assert process_time() - started < 10

@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizer
 
-from inference.bundle import ONNX
+from inference.bundle import Bundle
 from inference.windows import Windower
 from models.base import Example
 from models.checkpoint import Checkpoint
 from models.encoder import EncoderFamily
-from models.network import PairHead, WindowNetwork, export_onnx
+from models.export import export_bundle
+from models.network import PairHead, WindowNetwork
 from models.settings import EncoderModel, EncoderSource, Trainer
 from models.sources import load_encoder
 
-from .samples import FILLER, FORMS, SENTENCES, TOPICS, VERBS, examples
+from .samples import FILLER, FORMS, SENTENCES, TOPICS, VERBS, documents, examples, manifest
 
 WINDOW = 32
 WIDTH = 32
@@ -58,7 +59,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         initializer_range=0.2,
     )
     BertModel(config).save_pretrained(folder)
-    BertTokenizerFast(vocab={word: number for number, word in enumerate([*SPECIAL, *words])}).save_pretrained(folder)
+    BertTokenizer(vocab={word: number for number, word in enumerate([*SPECIAL, *words])}).save_pretrained(folder)
     return folder
 
 
@@ -92,12 +93,16 @@ def windower(encoder_folder: Path) -> Windower:
 def network(encoder_folder: Path) -> WindowNetwork:
     """A network of random weights that nobody trains, dropout off."""
     torch.manual_seed(2)
-    encoder = load_encoder(EncoderSource(path=encoder_folder), WINDOW).network
+    encoder, _ = load_encoder(EncoderSource(path=encoder_folder), WINDOW)
     return WindowNetwork(encoder, nn.Linear(WIDTH, len(TOPICS)), PairHead(WIDTH, 0.1), 0.1).eval()
 
 
 @pytest.fixture(scope="session")
-def onnx_model(network: WindowNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("onnx") / ONNX
-    export_onnx(network, path)
-    return path
+def exported(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[EncoderFamily, Bundle]:
+    """A family after one epoch, and its bundle."""
+    family = make_family(epochs=1)
+    family.fit(train, validation, lambda number, measured: None)
+    place, facts = tmp_path_factory.mktemp("exported") / "bundle", manifest("encoder", family.windows)
+    return family, export_bundle(family, place, facts, FORMS, {"README.md": "#"}, documents(validation))

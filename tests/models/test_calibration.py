@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.decode import Decisions, StanceDecision, TopicDecision, sigmoid, softmax
-from models.calibration import best_threshold, expected_calibration_error, fit_decisions
+from inference.decode import Decisions, Floats, StanceDecision, TopicDecision, sigmoid, softmax
+from models.calibration import Labels, best_threshold, expected_calibration_error, fit_decisions
 
 NO_SCORES, NO_LABELS = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
 NO_PAIRS, NO_CLASSES = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
@@ -96,15 +96,15 @@ def test_a_probability_of_one_falls_into_the_last_bin():
     assert expected_calibration_error(np.array([1.0, 1.0]), np.array([1, 1])) == 0
 
 
-def _overconfident_topics():
+def _overconfident_topics() -> tuple[Floats, Labels]:
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 1.5, (2000, 1))
     return 4 * logits, (generator.random((2000, 1)) < sigmoid(logits)).astype(np.int64)
 
 
-def _fit_topics(scores, labels) -> Decisions:
+def _fit_topics(scores: Floats, labels: Labels) -> Decisions:
     return fit_decisions(("one",), scores, labels, *_nothing())
 
 
-def _nothing():
+def _nothing() -> tuple[Floats, Labels]:
     return NO_PAIRS, NO_CLASSES

@@ -21,9 +21,13 @@ def fitted(encoder_folder: Path, train: list[Example]) -> EmbeddingFamily:
 
 def test_the_heads_rank_what_they_were_fitted_on(fitted: EmbeddingFamily, train: list[Example]):
     scores = fitted.score(documents(train))
-    right = sum(bool(row.topics[score.topics.argmax()]) for row, score in zip(train, scores) if row.topics is not None)
+    right = sum(
+        bool(row.topics[score.topics.argmax()])
+        for row, score in zip(train, scores, strict=True)
+        if row.topics is not None
+    )
     assert right >= 0.9 * len(train)
-    stances = [score.stances.argmax(axis=1) == row.stances for row, score in zip(train, scores)]
+    stances = [score.stances.argmax(axis=1) == row.stances for row, score in zip(train, scores, strict=True)]
     assert sum(rows.sum() for rows in stances) >= 0.9 * sum(rows.size for rows in stances)
 
 

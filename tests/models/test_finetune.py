@@ -62,12 +62,14 @@ def test_an_interrupted_fit_goes_on_to_the_same_scores(
     tmp_path: Path,
 ):
     checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
+    told: Epochs = {}
     with pytest.raises(Interruption):
-        _fit(make_family(checkpoint), train, validation, stop_at=2)
+        _fit(make_family(checkpoint), train, validation, told, stop_at=2)
     resumed = make_family(checkpoint)
     epochs = _fit(resumed, train, validation)
+    assert list(told) == [1]
     assert list(epochs) == [1, 2, 3]
-    assert epochs[1]["train_loss"] == undisturbed[1][1]["train_loss"]
+    assert epochs[1] == told[1], "the first epoch is told of again, to the second it took, but not trained again"
     assert epochs[3]["train_loss"] == pytest.approx(undisturbed[1][3]["train_loss"], abs=1e-6)
     assert_same_scores(resumed.score(documents(validation)), undisturbed[0], 1e-6)
 
@@ -160,8 +162,7 @@ def test_no_progress_bar_where_there_is_no_terminal(
     _fit(make_family(epochs=1), train, validation)
     output, errors = capfd.readouterr()
     assert output == ""
-    assert "epoch" not in errors
-    assert "step" not in errors
+    assert not [word for word in ("epoch", "step", "Loading", "%") if word in errors]
 
 
 def test_two_processes_end_with_the_same_weights(encoder_folder: Path, tmp_path: Path):
@@ -170,7 +171,7 @@ def test_two_processes_end_with_the_same_weights(encoder_folder: Path, tmp_path:
         *(str(Path(__file__).with_name("distributed.py")), str(encoder_folder), str(tmp_path)),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (np.load(tmp_path / f"scores-{number}.npz") for number in (0, 1))
     for name in ("topics", "stances"):
@@ -180,13 +181,20 @@ def test_two_processes_end_with_the_same_weights(encoder_folder: Path, tmp_path:
     assert (tmp_path / "state.safetensors").is_file()
 
 
-def _fit(family: EncoderFamily, train: list[Example], validation: list[Example], stop_at: int | None = None) -> Epochs:
-    epochs: Epochs = {}
+def _fit(
+    family: EncoderFamily,
+    train: list[Example],
+    validation: list[Example],
+    epochs: Epochs | None = None,
+    stop_at: int | None = None,
+) -> Epochs:
+    """Fits, and gives what was measured in each epoch."""
+    told: Epochs = {} if epochs is None else epochs
 
     def on_epoch(number: int, measured: dict[str, float]) -> None:
         if number == stop_at:
             raise Interruption
-        epochs[number] = measured
+        told[number] = measured
 
     family.fit(train, validation, on_epoch)
-    return epochs
+    return told

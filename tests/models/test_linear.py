@@ -66,7 +66,8 @@ def test_the_same_seed_gives_the_same_scores(fitted: LinearFamily, rows: list[Ex
 
 def test_topics_alone_can_be_learned(rows: list[Example]):
     scores = _fitted(without_stances(rows)).score(documents(rows))
-    assert all(row.topics is not None and row.topics[score.topics.argmax()] for row, score in zip(rows, scores))
+    pairs = zip(rows, scores, strict=True)
+    assert all(row.topics is not None and row.topics[score.topics.argmax()] for row, score in pairs)
     assert all((score.stances == 0).all() and score.stances.shape[1] == 3 for score in scores)
 
 

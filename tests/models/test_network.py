@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from inference.bundle import Bundle
 from inference.document import Document, Pair
-from inference.window_scorer import WindowScorer, onnx_run
+from inference.predictor import Predictor
+from inference.window_scorer import WindowScorer
 from inference.windows import Windower, collate
+from models.encoder import EncoderFamily
 from models.network import WindowNetwork, tensors, torch_run
 
 from .samples import FILLER, TOPICS, assert_same_scores, document
@@ -75,21 +77,19 @@ def test_context_outside_the_sentence_reaches_its_pairs(scorer: WindowScorer):
     assert np.abs(alone.stances - framed.stances).max() > 1e-4
 
 
-def test_onnx_agrees_with_torch_on_mixed_articles(
-    onnx_model: Path, windower: Windower, scorer: WindowScorer, mixed: list[Document]
-):
-    exported = WindowScorer(windower, len(TOPICS), onnx_run(onnx_model, threads=1))
-    assert_same_scores(exported.score(mixed), scorer.score(mixed), 1e-4)
-    assert_same_scores([exported.score([one])[0] for one in mixed], scorer.score(mixed), 1e-4)
+def test_onnx_agrees_with_torch_on_mixed_articles(exported: tuple[EncoderFamily, Bundle], mixed: list[Document]):
+    family, bundle = exported
+    predictor = Predictor(bundle, threads=1)
+    assert_same_scores(predictor.score(mixed), family.score(mixed), 1e-4)
+    assert_same_scores([predictor.score([one])[0] for one in mixed], family.score(mixed), 1e-4)
 
 
-def test_onnx_agrees_with_torch_on_a_batch_without_pairs(onnx_model: Path, network: WindowNetwork, windower: Windower):
-    batch = collate(windower.windows(document(FILLER * 8)), windower.settings.pad)
-    assert len(batch.pairs) == 1
-    topics, stances = onnx_run(onnx_model, threads=1)(batch)
-    expected_topics, expected_stances = torch_run(network)(batch)
-    np.testing.assert_allclose(topics, expected_topics, atol=1e-4)
-    np.testing.assert_allclose(stances, expected_stances, atol=1e-4)
+def test_onnx_agrees_with_torch_on_a_batch_without_pairs(exported: tuple[EncoderFamily, Bundle]):
+    family, bundle = exported
+    articles = [document(FILLER * 8), document("The team won the cup.")]
+    scores = Predictor(bundle, threads=1).score(articles)
+    assert [score.stances.shape for score in scores] == [(0, 3), (0, 3)]
+    assert_same_scores(scores, family.score(articles), 1e-4)
 
 
 def test_scoring_leaves_no_gradient_and_drops_nothing_out(network: WindowNetwork, windower: Windower):

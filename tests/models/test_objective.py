@@ -45,4 +45,4 @@ def test_nothing_labelled_is_zero(rows: list[Example]):
 def _scores(rows: list[Example]) -> list[Scores]:
     """Perfect scores."""
     eye = np.eye(len(STANCE_LABELS))
-    return [Scores(np.where(row.topics, 2.0, -2.0), 5 * eye[row.stances]) for row in rows]
+    return [Scores(np.where(np.asarray(row.topics) > 0, 2.0, -2.0), 5 * eye[row.stances]) for row in rows]

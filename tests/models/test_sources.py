@@ -78,11 +78,12 @@ def test_an_encoder_is_loaded_with_its_own_special_tokens(encoder_folder: Path):
     assert encoder.dtype == torch.float32
 
 
-def test_the_longest_window_can_be_read(encoder_folder: Path, network: WindowNetwork):
-    windows = load_encoder(EncoderSource(path=encoder_folder), READS).windower.windows(document(FILLER * 20))
+def test_the_longest_window_can_be_read(encoder_folder: Path):
+    encoder, windower = load_encoder(EncoderSource(path=encoder_folder), READS)
+    windows = windower.windows(document(FILLER * 20))
     longest = max(windows, key=lambda window: len(window.ids)).ids
     assert READS - 10 <= len(longest) <= READS
-    assert max(longest) < network.encoder.config.vocab_size
+    assert max(longest) < encoder.config.vocab_size
 
 
 def test_facts_name_the_encoder_and_count_its_parameters(encoder_folder: Path, network: WindowNetwork):

@@ -8,7 +8,7 @@ from inference.scorer import Scores
 from models.base import UNLABELLED, Example
 from tests.models.samples import TOPICS, example, examples, without_stances, without_topics
 from training.curves import curves
-from training.evaluate import evaluate
+from training.evaluate import Metrics, evaluate
 
 PLAIN = Decisions({topic: TopicDecision() for topic in TOPICS}, StanceDecision())
 EYE = np.eye(3)
@@ -111,7 +111,7 @@ def _perfect(row: Example) -> Scores:
     return Scores(topics, 5 * EYE[stances])
 
 
-def _figures(head: dict, label: str) -> tuple[float, float, float, int]:
+def _figures(head: Metrics, label: str) -> tuple[float, float, float, int]:
     found = head["labels"][label]
     return found["precision"], found["recall"], found["f1"], found["support"]
 

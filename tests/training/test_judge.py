@@ -7,6 +7,7 @@ import pytest
 
 from inference.bundle import Bundle
 from training.__main__ import main
+from training.evaluate import Metrics
 from training.recipe import load_recipe
 from training.report import Report
 
@@ -109,8 +110,8 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "manifest.json is missing" in capsys.readouterr().err
 
 
-def _judged(capsys: pytest.CaptureFixture[str], bundle: Bundle, *arguments: str) -> dict:
+def _judged(capsys: pytest.CaptureFixture[str], bundle: Bundle, *arguments: str) -> Metrics:
     capsys.readouterr()
     assert main(["evaluate", str(bundle.path), *arguments, "--json"]) == 0
-    found: dict = json.loads(capsys.readouterr().out)
+    found: Metrics = json.loads(capsys.readouterr().out)
     return found
