@@ -99,11 +99,9 @@ def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
         files: directory with the other files; they are copied.
 
     Raises:
-        BundleError: something that is no bundle lies there already; it is left as it is.
+        BundleError: see `check_target`.
     """
-    if directory.exists() and not (directory / MANIFEST).is_file() and not _is_empty(directory):
-        raise BundleError(f"{directory}: is there already and is no bundle, so it is not replaced")
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    check_target(directory)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
         fresh = Path(temporary) / "bundle"
         shutil.copytree(files, fresh)
@@ -115,6 +113,21 @@ def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
             directory.replace(Path(temporary) / "old")
         fresh.replace(directory)
     return Bundle(directory, bundle.manifest, bundle.digest)
+
+
+def check_target(directory: Path) -> None:
+    """Make sure that a bundle can be put in a place; its parent folders are made.
+
+    Raises:
+        BundleError: something that is no bundle lies there already, or nothing can be written there.
+    """
+    if directory.exists() and not (directory / MANIFEST).is_file() and not _is_empty(directory):
+        raise BundleError(f"{directory}: is there already and is no bundle, so it is not replaced")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory.parent).close()
+    except OSError as error:
+        raise BundleError(f"{directory}: cannot be written: {error.strerror or error}") from error
 
 
 def file_digest(path: Path) -> str:

@@ -41,8 +41,8 @@ class Article:
     def from_mapping(cls, row: Mapping[str, Any], default_id: str) -> Article:
         """Read an article from a mapping with the keys `text`, `id`, `title`, `date`, `actors`.
 
-        Null and NaN count as absent; other keys are ignored. `actors` is a list, or text that holds a
-        JSON list or names parted by semicolons, as CSV needs it.
+        Null and NaN count as absent; other keys are ignored. `actors` is a list of names or of objects with a
+        `name`, or text that holds such a list in JSON or names parted by semicolons, as CSV needs it.
 
         Raises:
             ArticleError: a value is of the wrong type or not valid Unicode.
@@ -175,7 +175,9 @@ def _actors(value: object, id: str) -> tuple[str, ...] | None:
         value = value.tolist()
     if not isinstance(value, Sequence) or isinstance(value, bytes):
         raise ArticleError(f"`actors` is {type(value).__name__}, expected a list of names", id)
-    names = (_text(name, "actors", id).strip() for name in value)
+    # A record's own `actors`, or those of a labelled corpus, are objects with a name.
+    items = (item.get("name") if isinstance(item, Mapping) else item for item in value)
+    names = (_text(item, "actors", id).strip() for item in items)
     return tuple(dict.fromkeys(name for name in names if name)) or None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from inference.actors import ActorFinder
-from inference.bundle import Bundle, Manifest
+from inference.bundle import Bundle, Manifest, check_target
 from inference.errors import DetenteError
 from inference.schema import STANCE_LABELS
 from models.base import Example, Family, labelled_heads, stance_arrays, topic_arrays
@@ -72,6 +72,7 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
         DetenteError: something is not as it must be; an older bundle at `out` is left as it is.
     """
     started = monotonic()
+    check_target(out)
     data = prepare(recipe, skip_bad_rows)
     sizes = (len(data.dataset), len(data.train), len(data.validation), len(data.test))
     LOG.info("%d articles: %d to train, %d to validate, %d to test", *sizes)

@@ -120,7 +120,7 @@ def test_no_text_is_empty(predictor, text):
         ({"text": "x", "id": "\udcff"}, "`id` is not valid UTF-8"),
         ({"text": "x", "actors": 5}, "`actors` is int, expected a list of names"),
         ({"text": "x", "actors": {"Iran": 1}}, "`actors` is dict, expected a list of names"),
-        ({"text": "x", "actors": [{"name": "Iran"}]}, "`actors` is dict"),
+        ({"text": "x", "actors": [{"name": 5}]}, "`actors` is int (5), expected a string"),
         ({"text": "x", "actors": '["Iran", '}, "`actors` begins with [ and is no JSON list"),
         ("just text", "found str, expected an Article or a mapping"),
         (None, "found NoneType, expected an Article or a mapping"),
@@ -155,6 +155,7 @@ def test_a_date_may_be_of_any_kind():
         np.array(["Tehran", "Syria"]),
         "Tehran; Syria",
         '["Tehran", "Syria"]',
+        [{"name": "Tehran", "mentions": []}, {"name": "Syria"}],
     ],
 )
 def test_actors_restrict_the_stances(linear, actors):

@@ -15,6 +15,7 @@ from training.__main__ import main
 from training.fit import LabelError, check_labels, prepare, run
 from training.recipe import load_recipe
 from training.report import Report
+from training.tracking import LoggedRun
 
 from .rows import CONFIGS, TOPICS, articles, row, write_recipe
 
@@ -134,7 +135,7 @@ def test_a_bad_row_stops_the_command_and_skipping_it_does_not(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     write_recipe(tmp_path, [*articles(60), row("bad", text="")])
-    monkeypatch.setattr("training.tracking.log_bundle", lambda bundle: None)
+    monkeypatch.setattr("training.tracking.log_bundle", _logged)
     command = ["run", str(recipe), "--out", str(tmp_path / "out")]
     assert main(command) == 2
     assert "articles.jsonl, line 61: `text` is empty" in capsys.readouterr().err
@@ -161,7 +162,12 @@ def test_the_default_place_is_named_after_the_recipe(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     logged: list[Bundle] = []
-    monkeypatch.setattr("training.tracking.log_bundle", logged.append)
+
+    def log_bundle(bundle: Bundle) -> LoggedRun:
+        logged.append(bundle)
+        return _logged(bundle)
+
+    monkeypatch.setattr("training.tracking.log_bundle", log_bundle)
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(recipe), "--set", "seed=3"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(Path("build") / "recipe")
@@ -186,6 +192,11 @@ def test_epochs_are_told_and_kept(
     assert report.epochs == [{"epoch": 1, "train_loss": 0.5}, {"epoch": 2, "train_loss": 0.25}]
     assert "epoch 2: train_loss 0.2500" in caplog.text
     assert "60 articles: 42 to train, 9 to validate, 9 to test" in caplog.text
+
+
+def _logged(bundle: Bundle) -> LoggedRun:
+    """What the tracker says, without a store."""
+    return LoggedRun("run", "detente", "sqlite:///runs.db", None, "detente", "1")
 
 
 def _broken(*arguments: object) -> None:
