@@ -66,7 +66,8 @@ class LinearScorer:
         """See `Scorer.score`."""
         topics = np.zeros((len(documents), self._topics))
         if documents and "topics" in self._pipelines:
-            topics = self._pipelines["topics"].decision_function([article_words(document) for document in documents])
+            found = self._pipelines["topics"].decision_function([article_words(document) for document in documents])
+            topics = found.reshape(topics.shape)  # of a single topic scikit-learn gives no columns
         pairs = [pair_words(document, pair) for document in documents for pair in document.pairs]
         stances = np.zeros((len(pairs), len(STANCE_LABELS)))
         if pairs and "stances" in self._pipelines:

@@ -84,7 +84,7 @@ class Checkpoint:
                 tensors: State = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise CheckpointError(f"{self.path}: damaged ({error}); delete it to start anew") from error
-        if metadata["fingerprint"] != self.fingerprint:
+        if (metadata or {}).get("fingerprint") != self.fingerprint:
             raise CheckpointError(
                 f"{self.path}: of a run with another recipe or corpus; run without --resume to start anew"
             )

@@ -91,9 +91,9 @@ class Finetuner:
             if progress.stale == 0:
                 best = _copied(self._network)
             if accelerator.is_main_process:
-                on_epoch(progress.epoch, measured)
                 if self._checkpoint:
                     self._checkpoint.save(progress, self._network, best, optimizer)
+                on_epoch(progress.epoch, measured)
             accelerator.wait_for_everyone()
         accelerator.unwrap_model(parallel, keep_fp32_wrapper=False)
         self._network.load_state_dict(best)

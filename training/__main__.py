@@ -126,6 +126,7 @@ def _corpus(options: argparse.Namespace) -> Corpus:
 def _quieten() -> None:
     """Keep the libraries' progress bars to terminals, as ours are, and MLflow from reporting on its user."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")

@@ -105,7 +105,7 @@ def _example(row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, 
     seen[article.id] = row.place
     event = row.content.get("event")
     return {
-        "id": f"{corpus}/{article.id}" if "id" in row.content else article.id,
+        "id": f"{corpus}/{article.id}" if "id" in row.content else f"{corpus}/{Path(row.place).name}",
         "corpus": corpus,
         "event": None if event is None else str(event),
         "date": article.date,
@@ -120,7 +120,7 @@ def _rows(corpus: Corpus) -> Iterator[Row]:
         for file in sorted(STARTER.glob("*.jsonl")):
             yield from read_rows(str(file))
     elif corpus.files is not None:
-        labels = {str(row["id"]): row for row in _label_rows(corpus.labels)} if corpus.labels else None
+        labels = _labels(corpus.labels) if corpus.labels else None
         for file in corpus.files:
             for row in read_rows(str(file)):
                 yield row if labels is None else _joined(row, labels, str(corpus.labels))
@@ -128,11 +128,16 @@ def _rows(corpus: Corpus) -> Iterator[Row]:
         yield from _hub_rows(corpus)
 
 
-def _label_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _labels(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a file of labels by id."""
+    labels: dict[str, dict[str, Any]] = {}
     for row in read_rows(str(path), required="id"):
         if isinstance(row.content, ArticleError):
             raise CorpusError(str(row.content))
-        yield row.content
+        id = str(row.content.get("id"))
+        if labels.setdefault(id, row.content) is not row.content:
+            raise CorpusError(f"{row.place}: the id {id!r} was there before")
+    return labels
 
 
 def _joined(row: Row, labels: Mapping[str, dict[str, Any]], name: str) -> Row:

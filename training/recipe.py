@@ -123,8 +123,9 @@ class Recipe(Settings):
         return self
 
     def digest(self) -> str:
-        """The sha256 of all settings."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        """The sha256 of all settings; of a path counts its last part, wherever the recipe is called from."""
+        content = json.dumps(self.model_dump(), sort_keys=True, default=lambda path: path.name)
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -150,6 +151,18 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return _with_paths(recipe, path)
 
 
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which a key that is given twice is an error, not its last value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See yaml."""
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
+        return dict(super().construct_mapping(node, deep))
+
+
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file.
 
@@ -157,7 +170,7 @@ def read_yaml(path: Path) -> Any:
         RecipeError: it is missing or broken.
     """
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), _UniqueKeys)  # noqa: S506 — a safe loader
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

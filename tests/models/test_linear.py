@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,10 @@ def _fitted(rows: list[Example]) -> LinearFamily:
     family = LinearFamily(LinearModel(family="linear", min_articles=1), TOPICS, 3)
     family.fit(rows, [], lambda number, measured: None)
     return family
+
+
+def test_a_single_topic_is_scored_as_one_column(rows: list[Example]):
+    one = [replace(row, topics=None if row.topics is None else row.topics[:1]) for row in rows]
+    family = LinearFamily(LinearModel(family="linear"), TOPICS[:1], 7)
+    family.fit(one, [], lambda number, measured: None)
+    assert family.score([rows[0].document])[0].topics.shape == (1,)

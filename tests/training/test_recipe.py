@@ -188,3 +188,10 @@ def test_a_recipe_cannot_be_changed(path: Path):
     recipe = load_recipe(path)
     with pytest.raises(ValueError, match="frozen"):
         recipe.seed = 2  # type: ignore[misc]
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("seed: 1\nmodel: {family: linear}\nseed: 2\n")
+    with pytest.raises(RecipeError, match="the key 'seed' is given twice"):
+        load_recipe(path)
