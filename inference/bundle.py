@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -90,13 +90,16 @@ class Bundle:
         return forms
 
 
-def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
+def write_bundle(
+    directory: Path, manifest: Manifest, files: Path, check: Callable[[Bundle], object] | None = None
+) -> Bundle:
     """Make a bundle of the files in a directory, replacing an older bundle in one step.
 
     Args:
         directory: where the bundle will lie.
         manifest: its manifest; `files` in it is filled in here.
         files: directory with the other files; they are copied.
+        check: given the whole bundle before it takes its place; what it raises keeps the older one.
 
     Raises:
         BundleError: see `check_target`.
@@ -109,6 +112,8 @@ def write_bundle(directory: Path, manifest: Manifest, files: Path) -> Bundle:
         content["files"] = {file.name: file_digest(file) for file in sorted(fresh.iterdir())}
         (fresh / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
         bundle = Bundle.open(fresh)
+        if check is not None:
+            check(bundle)
         if directory.exists():
             directory.replace(Path(temporary) / "old")
         fresh.replace(directory)

@@ -73,12 +73,16 @@ class Decisions:
         return softmax(logits / self.stances.temperature + np.array(self.stances.bias))
 
     def stance_labels(self, probabilities: Floats) -> list[str]:
-        """The likelier leaning of each pair where it passes its threshold, else neutral."""
+        """The label of each pair."""
+        return [STANCE_LABELS[kind] for kind in self.stance_classes(probabilities)]
+
+    def stance_classes(self, probabilities: Floats) -> npt.NDArray[np.int64]:
+        """The likelier leaning of each pair where it passes its threshold, else neutral, as `STANCE_LABELS` counts."""
         sides = probabilities[:, _SIDES]
         best = sides.argmax(axis=1) if len(sides) else np.zeros(0, dtype=int)
         thresholds = np.array([self.stances.support, self.stances.oppose])
         passes = sides.max(axis=1, initial=0.0) >= thresholds[best]
-        return [STANCE_LABELS[_SIDES[side]] if ok else NEUTRAL for side, ok in zip(best, passes, strict=True)]
+        return np.where(passes, np.array(_SIDES)[best], STANCE_LABELS.index(NEUTRAL))
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,21 +10,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from inference.bundle import ONNX, TOKENIZER
 from inference.decode import Floats
 from inference.document import Document
 from inference.schema import STANCE_LABELS
-from inference.scorer import Scores
 from inference.window_scorer import WindowScorer
-from inference.windows import WindowSettings
 
 from .base import UNLABELLED, Epoch, Example
-from .network import WindowNetwork, export_onnx, torch_run
+from .network import WindowNetwork, torch_run
 from .settings import EmbeddingModel
-from .sources import encoder_facts, load_encoder
+from .sources import load_encoder
+from .windowed import WindowedModel
 
 
-class EmbeddingFamily:
+class EmbeddingFamily(WindowedModel):
     """Fits logistic regressions on the states of a frozen encoder.
 
     Args:
@@ -41,18 +37,13 @@ class EmbeddingFamily:
     def __init__(self, settings: EmbeddingModel, topics: Sequence[str], seed: int) -> None:
         self._settings = settings
         self._seed = seed
-        encoder, self._windower = load_encoder(settings.encoder, settings.max_tokens)
+        encoder, windower = load_encoder(settings.encoder, settings.max_tokens)
         width = encoder.config.hidden_size
         self._topic_head = nn.Linear(width, len(topics))
         self._stance_head = nn.Linear(3 * width, len(STANCE_LABELS))
-        self._network = WindowNetwork(encoder, self._topic_head, self._stance_head)
+        super().__init__(WindowNetwork(encoder, self._topic_head, self._stance_head), windower, settings.encoder)
         if torch.cuda.is_available():
             self._network.cuda()
-
-    @property
-    def windows(self) -> WindowSettings:
-        """See `Family.windows`."""
-        return self._windower.settings
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`; there is nothing to stop early."""
@@ -64,20 +55,6 @@ class EmbeddingFamily:
         stances = np.concatenate([example.stances for example in train])
         if (stances != UNLABELLED).any():
             self._fit_stances(pairs[stances != UNLABELLED], stances[stances != UNLABELLED])
-
-    def score(self, documents: Sequence[Document]) -> list[Scores]:
-        """See `Family.score`."""
-        topics = self._topic_head.out_features
-        return WindowScorer(self._windower, topics, torch_run(self._network)).score(documents)
-
-    def encoder_facts(self) -> dict[str, Any]:
-        """See `Family.encoder_facts`."""
-        return encoder_facts(self._settings.encoder, self._network.encoder)
-
-    def export(self, directory: Path) -> None:
-        """See `Family.export`."""
-        export_onnx(self._network, directory / ONNX)
-        self._windower.save(directory / TOKENIZER)
 
     def _states(self, documents: Sequence[Document]) -> tuple[Floats, Floats]:
         """Mean states of articles, (documents, H), and joined states of all their pairs, (pairs, 3 H)."""

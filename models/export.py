@@ -47,14 +47,15 @@ def export_bundle(
         ParityError: a score differs by more than `TOLERANCE`; the older bundle is left as it is.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        files, trial = Path(temporary) / "files", Path(temporary) / "trial"
-        files.mkdir()
+        files = Path(temporary)
         family.export(files)
         (files / ACTORS).write_text(json.dumps(forms, ensure_ascii=False, sort_keys=True), "utf-8")
         for name, content in extra.items():
             (files / name).write_text(content, "utf-8")
-        check_parity(family.score(documents), Predictor(write_bundle(trial, manifest, files)).score(documents))
-        return write_bundle(directory, manifest, files)
+        expected = family.score(documents)
+        return write_bundle(
+            directory, manifest, files, lambda bundle: check_parity(expected, Predictor(bundle).score(documents))
+        )
 
 
 def check_parity(expected: Sequence[Scores], found: Sequence[Scores]) -> float:

@@ -40,7 +40,7 @@ def curves(
     stance_scores, classes = stance_arrays(examples, scores)
     if len(classes):
         probabilities = decisions.stance_probabilities(stance_scores)
-        predicted = np.array([STANCE_LABELS.index(label) for label in decisions.stance_labels(probabilities)])
+        predicted = decisions.stance_classes(probabilities)
         found["stances"] = {
             label: _label(
                 probabilities[:, kind], (classes == kind).astype(np.int64), (predicted == kind).astype(np.int64)

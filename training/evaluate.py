@@ -62,7 +62,7 @@ def _topic_metrics(
 
 def _stance_metrics(scores: Floats, classes: npt.NDArray[np.int64], decisions: Decisions) -> Metrics:
     probabilities = decisions.stance_probabilities(scores)
-    predicted = np.array([STANCE_LABELS.index(label) for label in decisions.stance_labels(probabilities)])
+    predicted = decisions.stance_classes(probabilities)
     kinds = range(len(STANCE_LABELS))
     truth = np.eye(len(STANCE_LABELS), dtype=np.int64)[classes]
     return {
