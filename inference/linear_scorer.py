@@ -51,13 +51,13 @@ class LinearScorer:
         try:
             with _hidden(_TORCH_ADAPTER):
                 import skops.io
+                from skops.io.exceptions import UntrustedTypesFoundException
         except ImportError as error:
             raise BundleError(f"a linear bundle needs `pip install detente[linear]` ({error})") from None
         try:
-            foreign = set(skops.io.get_untrusted_types(file=model)) - TRUSTED
-            if foreign:
-                raise BundleError(f"{model}: holds types that no detente bundle has: {', '.join(sorted(foreign))}")
             return cls(skops.io.load(model, trusted=sorted(TRUSTED)), topics)
+        except UntrustedTypesFoundException as error:
+            raise BundleError(f"{model}: holds types that no detente bundle has: {error}") from error
         except (BadZipFile, ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
             advice = "if another scikit-learn wrote it, train it again"
             raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); {advice}") from error

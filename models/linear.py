@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import skops.io
@@ -70,7 +71,8 @@ class LinearFamily:
 
     def export(self, directory: Path) -> None:
         """See `Family.export`."""
-        skops.io.dump(self._models, directory / SKOPS)
+        # Vocabularies in JSON: deflated, the file is a small part of its size.
+        skops.io.dump(self._models, directory / SKOPS, compression=ZIP_DEFLATED, compresslevel=1)
 
     def _topic_pipeline(self) -> Pipeline:
         words = TfidfVectorizer(
