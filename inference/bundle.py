@@ -13,19 +13,20 @@ from typing import Any, Literal, get_args
 
 from .decode import Decisions
 from .errors import BundleError
+from .heads import TOPICS, Head, Kind
 from .windows import WindowSettings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raise it when an older detente could misread a bundle, and say in CHANGELOG how to rebuild one."""
 
 MANIFEST = "manifest.json"
 ACTORS = "actors.json"
 TOKENIZER = "tokenizer.json"
 ONNX = "model.onnx"
+HEADS = "heads.safetensors"
 SKOPS = "model.skops"
 
 Family = Literal["linear", "embedding", "encoder"]
-Head = Literal["topics", "stances"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Manifest:
     Args:
         family: model family.
         topics: topic labels, in the order of the scores.
-        heads: what the model was trained to score.
+        heads: what the model was trained to score; an encoder may have more than records show.
         decisions: calibration and thresholds.
         windows: how articles are cut, None for a family that reads them whole.
         provenance: recipe, its digest, seed, encoder, corpora with licences, metrics and library versions;
@@ -52,6 +53,10 @@ class Manifest:
     provenance: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+
+    def has(self, name: str) -> bool:
+        """Whether the model was trained to score a head."""
+        return any(head.name == name for head in self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def _parse(raw: bytes, path: Path) -> Manifest:
         manifest = Manifest(
             family=content["family"],
             topics=tuple(content["topics"]),
-            heads=tuple(content["heads"]),
+            heads=tuple(Head(head["name"], head["kind"], tuple(head["labels"])) for head in content["heads"]),
             decisions=Decisions.from_dict(content["decisions"]),
             windows=None if windows is None else WindowSettings(**windows),
             provenance=content["provenance"],
@@ -166,13 +171,20 @@ def _parse(raw: bytes, path: Path) -> Manifest:
         raise BundleError(f"{path}: not a manifest of detente ({type(error).__name__}: {error})") from error
     if manifest.family not in get_args(Family):
         raise BundleError(f"{path}: family {manifest.family!r}, expected one of {', '.join(get_args(Family))}")
+    for head in manifest.heads:
+        if head.kind not in get_args(Kind):
+            raise BundleError(
+                f"{path}: head {head.name}: kind {head.kind!r}, expected one of {', '.join(get_args(Kind))}"
+            )
+        if head.name == TOPICS and head.labels != manifest.topics:
+            raise BundleError(f"{path}: the head {TOPICS} has other labels than the topics")
     if list(manifest.decisions.topics) != list(manifest.topics):
         raise BundleError(f"{path}: thresholds are for other topics, or in another order, than the labels")
     return manifest
 
 
 def _verify(path: Path, manifest: Manifest) -> None:
-    model = [SKOPS] if manifest.family == "linear" else [ONNX, TOKENIZER]
+    model = [SKOPS] if manifest.family == "linear" else [ONNX, HEADS, TOKENIZER]
     for name in (ACTORS, *model):
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST}: names no {name}, which the {manifest.family} family needs")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .bundle import MANIFEST, Bundle
+from .heads import STANCES, TOPICS
 from .schema import OPPOSE, SUPPORT
 from .terminal import visible
 
@@ -27,10 +28,10 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield _row("encoder", _encoder(facts.get("encoder")))
     if manifest.windows is not None:
         yield _row("windows", f"{manifest.windows.max_tokens} tokens")
-    yield _row("heads", ", ".join(manifest.heads))
-    if "topics" in manifest.heads:
+    yield _row("heads", ", ".join(head.name for head in manifest.heads))
+    if manifest.has(TOPICS):
         yield from _block("topics", [(label, made.threshold) for label, made in manifest.decisions.topics.items()])
-    if "stances" in manifest.heads:
+    if manifest.has(STANCES):
         stances = manifest.decisions.stances
         yield from _block("stances", [(SUPPORT, stances.support), (OPPOSE, stances.oppose)])
     corpora = [(f"{corpus.get('name')}", f"{corpus.get('licence')}") for corpus in facts.get("corpora") or ()]

@@ -11,6 +11,9 @@ from .actors import Mention
 from .schema import Article, Field
 from .text import sentences
 
+UNNAMED = "(unnamed)"
+"""Whom no mention names, in a pair: the author of a text, or a target that is left open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:

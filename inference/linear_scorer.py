@@ -13,6 +13,7 @@ import numpy as np
 
 from .document import Document
 from .errors import BundleError
+from .heads import STANCES, TOPICS
 from .masking import article_words, pair_words
 from .schema import STANCE_LABELS
 from .scorer import Scores
@@ -62,16 +63,16 @@ class LinearScorer:
             advice = "if another scikit-learn wrote it, train it again"
             raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); {advice}") from error
 
-    def score(self, documents: Sequence[Document]) -> list[Scores]:
-        """See `Scorer.score`."""
+    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
+        """See `Scorer.score`; there are no others."""
         topics = np.zeros((len(documents), self._topics))
-        if documents and "topics" in self._pipelines:
-            found = self._pipelines["topics"].decision_function([article_words(document) for document in documents])
+        if documents and TOPICS in self._pipelines:
+            found = self._pipelines[TOPICS].decision_function([article_words(document) for document in documents])
             topics = found.reshape(topics.shape)  # of a single topic scikit-learn gives no columns
         pairs = [pair_words(document, pair) for document in documents for pair in document.pairs]
         stances = np.zeros((len(pairs), len(STANCE_LABELS)))
-        if pairs and "stances" in self._pipelines:
-            stances = self._pipelines["stances"].decision_function(np.array(pairs, dtype=object))
+        if pairs and STANCES in self._pipelines:
+            stances = self._pipelines[STANCES].decision_function(np.array(pairs, dtype=object))
         ends = np.cumsum([len(document.pairs) for document in documents])
         return [
             Scores(topics[number], stances[end - len(document.pairs) : end])

@@ -8,9 +8,10 @@ from typing import Any
 
 from .actors import ActorFinder
 from .aggregate import article_stances
-from .bundle import ONNX, SKOPS, TOKENIZER, Bundle
+from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
 from .document import Document
 from .errors import ArticleError
+from .heads import STANCES, TOPICS, Heads
 from .locate import locate
 from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
 from .scorer import Scorer, Scores
@@ -76,9 +77,9 @@ class Predictor:
         only = {finder.resolve(name) for name in article.actors}
         return Document.build(article, finder.find(article), only)
 
-    def score(self, documents: Sequence[Document]) -> list[Scores]:
-        """Uncalibrated scores of documents, in order; `predict` is what labels articles."""
-        return self._scorer.score(documents)
+    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
+        """Uncalibrated scores, see `Scorer.score`; `predict` is what labels articles."""
+        return self._scorer.score(documents, others)
 
     def _prepared(self, row: int, item: Input) -> Document | Prediction:
         """A document to score, or the record of an article that has nothing to score."""
@@ -93,16 +94,16 @@ class Predictor:
         return self.document(article)
 
     def _labelled(self, document: Document, scores: Scores) -> Prediction:
-        heads = self.bundle.manifest.heads
+        manifest = self.bundle.manifest
         stances: tuple[Stance, ...] = ()
-        if "stances" in heads:
+        if manifest.has(STANCES):
             probabilities = self._decisions.stance_probabilities(scores.stances)
             stances = article_stances(document, probabilities, self._decisions)
         return Prediction(
             id=document.article.id,
             status="ok",
             error=None,
-            topics=self._topics(scores) if "topics" in heads else (),
+            topics=self._topics(scores) if manifest.has(TOPICS) else (),
             actors=_actors(document),
             stances=stances,
             model=self.model,
@@ -125,12 +126,14 @@ def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
     if manifest.windows is None:
         from .linear_scorer import LinearScorer
 
-        return LinearScorer.load(bundle.path / SKOPS, len(manifest.topics))
-    from .window_scorer import WindowScorer, onnx_run
+        topics = len(manifest.topics) if manifest.has(TOPICS) else 0
+        return LinearScorer.load(bundle.path / SKOPS, topics)
+    from .window_scorer import WindowScorer, onnx_encode
     from .windows import Windower
 
     windower = Windower.from_file(bundle.path / TOKENIZER, manifest.windows)
-    return WindowScorer(windower, len(manifest.topics), onnx_run(bundle.path / ONNX, threads, device))
+    heads = Heads.from_file(bundle.path / HEADS, manifest.heads)
+    return WindowScorer(windower, heads, onnx_encode(bundle.path / ONNX, threads, device))
 
 
 def _actors(document: Document) -> tuple[Actor, ...]:

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
-from .document import Document
+from .document import UNNAMED, Document, Sentence
 
 Range = tuple[int, int]
 
@@ -42,11 +41,22 @@ class Window:
         ids: token ids, special tokens included.
         rows: for each pooled state, the ranges of tokens whose mean it is.
         pairs: (pair of the document, row of its source, of its target, of its sentence).
+        pieces: the sentences it was made of, as (sentence, its encoding, first token, end token).
     """
 
     ids: list[int]
     rows: list[list[Range]] = field(default_factory=list)
     pairs: list[tuple[int, int, int, int]] = field(default_factory=list)
+    pieces: list[tuple[Sentence, Encoding, int, int]] = field(default_factory=list)
+
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Field (0 the title, 1 the text), start and end of every token but the special ones, (T - 2, 3)."""
+        places = [
+            (int(sentence.field == "text"), sentence.start + start, sentence.start + end)
+            for sentence, encoding, begin, stop in self.pieces
+            for start, end in encoding.offsets[begin:stop]
+        ]
+        return np.array(places, dtype=np.int64).reshape(-1, 3)
 
 
 class Windower:
@@ -89,6 +99,7 @@ class Windower:
             for index, begin, end in pieces:
                 base = len(window.ids) - begin
                 window.ids.extend(encodings[index].ids[begin:end])
+                window.pieces.append((document.sentences[index], encodings[index], begin, end))
                 if pairs.get(index):
                     _add_pairs(window, document, pairs[index], encodings[index], (begin, end), base)
                     if end - begin < len(encodings[index]):
@@ -125,6 +136,9 @@ def _add_pairs(
     begin, end = piece
     offsets = encoding.offsets[begin:end]
     rows: dict[str, int] = {}
+    if any(UNNAMED in (document.pairs[number].source, document.pairs[number].target) for number in numbers):
+        rows[UNNAMED] = len(window.rows)
+        window.rows.append([(0, 1)])  # the opening token stands for them
     for mention in sentence.mentions:
         first, last = mention.start - sentence.start, mention.end - sentence.start
         inside = [token for token, (left, right) in enumerate(offsets) if left < last and right > first]
@@ -143,7 +157,7 @@ def _add_pairs(
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows as the arrays that an encoder takes: B windows of T tokens, R rows, P pairs.
+    """Windows as the arrays that an encoder and its heads take: B windows of T tokens, R rows, P pairs.
 
     Args:
         input_ids: (B, T).
@@ -157,15 +171,11 @@ class Batch:
     pool: npt.NDArray[np.float32]
     pairs: npt.NDArray[np.int64]
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays by the names that an exported model gives its inputs."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 def collate(windows: Sequence[Window], pad: int) -> Batch:
-    """Make a batch of windows, padded to the longest. Rows and pairs are at least one, all zero where none is."""
+    """Make a batch of windows, padded to the longest."""
     longest = max(len(window.ids) for window in windows)
-    rows = max(1, *(len(window.rows) for window in windows)) if windows else 1
+    rows = max(len(window.rows) for window in windows)
     ids = np.full((len(windows), longest), pad, dtype=np.int64)
     mask = np.zeros((len(windows), longest), dtype=np.int64)
     pool = np.zeros((len(windows), rows, longest), dtype=np.float32)
@@ -178,7 +188,7 @@ def collate(windows: Sequence[Window], pad: int) -> Batch:
                 pool[number, row, begin:end] = 1.0
         pairs.extend((number * rows + a, number * rows + b, number * rows + s) for _, a, b, s in window.pairs)
     pool /= np.maximum(pool.sum(axis=2, keepdims=True), 1.0)
-    return Batch(ids, mask, pool, np.array(pairs or [(0, 0, 0)], dtype=np.int64))
+    return Batch(ids, mask, pool, np.array(pairs, dtype=np.int64).reshape(-1, 3))
 
 
 def batches(lengths: Iterable[int], max_tokens: int) -> Iterator[list[int]]:

@@ -1,16 +1,17 @@
-"""The encoder family: a transformer fine-tuned with a topic head and a stance head at once."""
+"""The encoder family: a transformer fine-tuned with all heads at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from accelerate.utils import set_seed
-from torch import nn
+
+from inference.heads import Head
 
 from .base import Epoch, Example
 from .checkpoint import Checkpoint
 from .finetune import Finetuner
-from .network import PairHead, WindowNetwork
+from .network import WindowNetwork
 from .settings import EncoderModel, Trainer
 from .sources import load_encoder
 from .windowed import WindowedModel
@@ -22,7 +23,7 @@ class EncoderFamily(WindowedModel):
     Args:
         settings: the recipe's model section.
         trainer: the recipe's trainer section.
-        topics: the topic labels.
+        heads: what is learned.
         seed: seed of weights, dropout and order.
         checkpoint: where the state after each epoch is kept and a fit goes on from, None for nowhere.
 
@@ -34,16 +35,14 @@ class EncoderFamily(WindowedModel):
         self,
         settings: EncoderModel,
         trainer: Trainer,
-        topics: Sequence[str],
+        heads: Sequence[Head],
         seed: int,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         set_seed(seed)
         encoder, windower = load_encoder(settings.encoder, settings.max_tokens)
         encoder.get_input_embeddings().requires_grad_(not settings.freeze_embeddings)
-        width = encoder.config.hidden_size
-        heads = nn.Linear(width, len(topics)), PairHead(width, settings.dropout)
-        super().__init__(WindowNetwork(encoder, *heads, settings.dropout), windower, settings.encoder)
+        super().__init__(WindowNetwork(encoder, heads, settings.dropout), windower, settings.encoder)
         self._finetuner = Finetuner(self._network, windower, trainer, seed, checkpoint)
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:

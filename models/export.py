@@ -52,9 +52,12 @@ def export_bundle(
         (files / ACTORS).write_text(json.dumps(forms, ensure_ascii=False, sort_keys=True), "utf-8")
         for name, content in extra.items():
             (files / name).write_text(content, "utf-8")
-        expected = family.score(documents)
+        expected = family.score(documents, others=True)
         return write_bundle(
-            directory, manifest, files, lambda bundle: check_parity(expected, Predictor(bundle).score(documents))
+            directory,
+            manifest,
+            files,
+            lambda bundle: check_parity(expected, Predictor(bundle).score(documents, others=True)),
         )
 
 
@@ -66,8 +69,11 @@ def check_parity(expected: Sequence[Scores], found: Sequence[Scores]) -> float:
     """
     gap = 0.0
     for one, other in zip(expected, found, strict=True):
-        for head in ("topics", "stances"):
-            left, right = getattr(one, head), getattr(other, head)
+        left_heads, right_heads = (
+            {"topics": each.topics, "stances": each.stances, **each.others} for each in (one, other)
+        )
+        for head, left in left_heads.items():
+            right = right_heads.get(head, np.zeros(0))
             if left.shape != right.shape:
                 raise ParityError(f"the exported model gives {head} of shape {right.shape}, expected {left.shape}")
             gap = float(np.maximum(gap, np.abs(left - right).max(initial=0.0)))  # keeps NaN, as max() does not

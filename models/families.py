@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from inference.heads import Head
+
 from .base import Family
 from .settings import EmbeddingModel, LinearModel, Model, Trainer
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make_family(
-    model: Model, trainer: Trainer | None, topics: Sequence[str], seed: int, checkpoint: Checkpoint | None = None
+    model: Model, trainer: Trainer | None, heads: Sequence[Head], seed: int, checkpoint: Checkpoint | None = None
 ) -> Family:
     """An unfitted model; torch is imported only where the family needs it.
 
@@ -23,11 +25,11 @@ def make_family(
     if isinstance(model, LinearModel):
         from .linear import LinearFamily
 
-        return LinearFamily(model, topics, seed)
+        return LinearFamily(model, heads, seed)
     if isinstance(model, EmbeddingModel):
         from .embedding import EmbeddingFamily
 
-        return EmbeddingFamily(model, topics, seed)
+        return EmbeddingFamily(model, heads, seed)
     from .encoder import EncoderFamily
 
-    return EncoderFamily(model, trainer or Trainer(), topics, seed, checkpoint)
+    return EncoderFamily(model, trainer or Trainer(), heads, seed, checkpoint)

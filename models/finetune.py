@@ -1,7 +1,7 @@
 """The training loop of the encoder family.
 
 A loop of our own over accelerate, not transformers' Trainer: a step takes whole articles with a
-varying number of windows, rows and pairs, two heads with labels missing in places, and an article's
+varying number of windows, rows and pairs, several heads with labels missing in places, and an article's
 loss over several windows, all of which a Trainer would need to be taught by overriding its collator,
 loss, sampler and evaluation. Under `torchrun` each process takes its share of every step.
 """
@@ -20,15 +20,16 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
 
-from inference.window_scorer import WindowScorer
 from inference.windows import Window, Windower, collate
 
 from .base import Epoch, Example
 from .checkpoint import Checkpoint, Progress, State
 from .loss import MaskedLoss
-from .network import WindowNetwork, tensors, torch_run
+from .network import WindowNetwork, tensors
 from .objective import ranking_quality
 from .settings import Trainer
+from .steps import epoch_steps, shared
+from .windowed import window_scorer
 
 
 class Finetuner:
@@ -64,12 +65,14 @@ class Finetuner:
             validation: examples that decide when to stop.
             on_epoch: told of every epoch, on the main process alone; after an interruption of those before it too.
         """
+        heads = list(self._network.specs.values())
+        train = [example for example in train if any(example.has(head) for head in heads)]
         mixed = "bf16" if _computes_bf16(self._trainer.precision) else "no"
         # An encoder may have weights that no head reads, such as BERT's pooler: they get no gradient.
         unread = DistributedDataParallelKwargs(find_unused_parameters=True)
         accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available(), kwargs_handlers=[unread])
         self._network.to(accelerator.device)
-        loss = MaskedLoss(self._trainer, train).to(accelerator.device)
+        loss = MaskedLoss(self._trainer, heads, train).to(accelerator.device)
         optimizer = _optimizer(self._network, self._trainer)
         progress, best = Progress(), _copied(self._network)
         if self._checkpoint and (saved := self._checkpoint.load(self._network, optimizer)):
@@ -79,13 +82,13 @@ class Finetuner:
                     on_epoch(number, measured)
         parallel, stepper = accelerator.prepare(self._network, optimizer)
         windows = [self._windower.windows(example.document) for example in train]
-        scorer = WindowScorer(self._windower, self._network.topic_head.out_features, torch_run(self._network))
         documents = [example.document for example in validation]
 
         while progress.epoch < self._trainer.epochs and progress.stale < self._trainer.patience:
             started = monotonic()
             train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, accelerator)
-            quality = ranking_quality(validation, scorer.score(documents))
+            scores = window_scorer(self._network, self._windower).score(documents, others=True)
+            quality = ranking_quality(validation, scores, heads)
             measured = {"train_loss": train_loss, "validation_quality": quality, "epoch_seconds": monotonic() - started}
             progress = progress.after(quality, measured)
             if progress.stale == 0:
@@ -110,15 +113,19 @@ class Finetuner:
     ) -> float:
         """One pass over the training articles; returns the mean loss of its steps."""
         set_seed(self._seed * 1000 + epoch)
-        steps = _steps(windows, self._trainer.batch_articles, accelerator)
+        most = self._trainer.windows_per_article
+        lengths = [sum(len(window.ids) for window in article[:most]) for article in windows]
+        steps = epoch_steps(train, lengths, self._trainer.batch_tokens)
+        steps = shared(steps, accelerator.process_index, accelerator.num_processes)
         parallel.train()
         total = 0.0
         for done, step in enumerate(_bar(steps, f"epoch {epoch + 1}/{self._trainer.epochs}", accelerator)):
             _set_rate(stepper, self._trainer, epoch * len(steps) + done, self._trainer.epochs * len(steps))
             read = [self._read(windows[number]) for number in step]
             batch = collate([window for article in read for window in article], self._windower.settings.pad)
-            topics, stances = parallel(**tensors(batch, accelerator.device))
-            value = loss([train[number] for number in step], read, topics, stances)
+            examples = [train[number] for number in step]
+            heads = [name for name, head in self._network.specs.items() if any(each.has(head) for each in examples)]
+            value = loss(examples, read, parallel(tensors(batch, accelerator.device), heads))
             accelerator.backward(value)
             accelerator.clip_grad_norm_(parallel.parameters(), self._trainer.clip_norm)
             stepper.step()
@@ -132,19 +139,6 @@ class Finetuner:
         if len(windows) <= most:
             return windows
         return [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
-
-
-def _steps(windows: Sequence[Sequence[Window]], size: int, accelerator: Accelerator) -> list[list[int]]:
-    """The articles of each step of an epoch that this process takes, articles of one length together."""
-    lengths = [sum(len(window.ids) for window in article) for article in windows]
-    order = [int(number) for number in np.random.permutation(len(windows))]
-    steps: list[list[int]] = []
-    for first in range(0, len(order), size * 8):
-        alike = sorted(order[first : first + size * 8], key=lengths.__getitem__)
-        steps += [alike[at : at + size] for at in range(0, len(alike), size)]
-    steps = [steps[number] for number in np.random.permutation(len(steps))]
-    even = -(-len(steps) // accelerator.num_processes) * accelerator.num_processes
-    return [steps[n % len(steps)] for n in range(even)][accelerator.process_index :: accelerator.num_processes]
 
 
 def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:

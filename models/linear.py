@@ -17,11 +17,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from inference.bundle import SKOPS
 from inference.document import Document
+from inference.heads import STANCES, TOPICS, Head
 from inference.linear_scorer import LinearScorer
 from inference.masking import article_words, pair_words
 from inference.scorer import Scores
 
-from .base import UNLABELLED, Epoch, Example, labelled_heads
+from .base import UNLABELLED, Epoch, Example
 from .settings import LinearModel
 
 _WORDS = r"(?u)\b\w\w+\b"
@@ -33,26 +34,25 @@ class LinearFamily:
 
     Args:
         settings: the recipe's model section.
-        topics: the topic labels.
+        heads: what is learned: topics, stances or both.
         seed: seed of the solver.
     """
 
     windows = None
 
-    def __init__(self, settings: LinearModel, topics: Sequence[str], seed: int) -> None:
+    def __init__(self, settings: LinearModel, heads: Sequence[Head], seed: int) -> None:
         self._settings = settings
-        self._topics = topics
+        self._heads = {head.name: head for head in heads}
         self._seed = seed
         self._models: dict[str, Pipeline] = {}
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`; there is nothing to stop early."""
-        heads = labelled_heads(train)
-        if "topics" in heads:
+        if TOPICS in self._heads:
             rows = [(example.document, example.topics) for example in train if example.topics is not None]
             labels = np.stack([topics for _, topics in rows]).astype(int)
-            self._models["topics"] = self._topic_pipeline().fit([article_words(doc) for doc, _ in rows], labels)
-        if "stances" in heads:
+            self._models[TOPICS] = self._topic_pipeline().fit([article_words(doc) for doc, _ in rows], labels)
+        if STANCES in self._heads:
             pairs = [
                 (pair_words(example.document, pair), label)
                 for example in train
@@ -60,11 +60,12 @@ class LinearFamily:
                 if label != UNLABELLED
             ]
             words = np.array([pair for pair, _ in pairs], dtype=object)
-            self._models["stances"] = self._stance_pipeline().fit(words, [label for _, label in pairs])
+            self._models[STANCES] = self._stance_pipeline().fit(words, [label for _, label in pairs])
 
-    def score(self, documents: Sequence[Document]) -> list[Scores]:
+    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Family.score`."""
-        return LinearScorer(self._models, len(self._topics)).score(documents)
+        topics = len(self._heads[TOPICS].labels) if TOPICS in self._heads else 0
+        return LinearScorer(self._models, topics).score(documents)
 
     def encoder_facts(self) -> None:
         """See `Family.encoder_facts`."""

@@ -3,114 +3,166 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from inference.schema import STANCE_LABELS
-from inference.window_scorer import Run
+from inference.heads import Head, Heads
+from inference.window_scorer import Encode
 from inference.windows import Batch
 
 
-class PairHead(nn.Sequential):
-    """Stance scores of ordered pairs from the states of source, target and sentence.
+class WholeHead(nn.Module):
+    """Scores of single states: of an article, a text or a token.
+
+    Args:
+        width: H, of a state.
+        outputs: scores of a state.
+        dropout: dropout before it.
+    """
+
+    def __init__(self, width: int, outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(width, outputs)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(…, H) → (…, outputs)."""
+        scores: Tensor = self.output(self.dropout(states))
+        return scores
+
+
+class PairHead(nn.Module):
+    """Scores of ordered pairs from the states of source, target and sentence.
 
     One set of weights reads the two actors in the order asked for, so that exchanging them exchanges
     the two answers by construction (span-pair classification as in Wen et al. 2024).
+
+    Args:
+        width: H, of a state.
+        outputs: scores of a pair.
+        dropout: dropout before each layer.
+        hidden: whether there is a hidden layer.
     """
 
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__(
-            nn.Dropout(dropout),
-            nn.Linear(3 * width, width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(width, len(STANCE_LABELS)),
-        )
+    def __init__(self, width: int, outputs: int, dropout: float = 0.0, hidden: bool = True) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(3 * width, width) if hidden else None
+        self.output = nn.Linear(width if hidden else 3 * width, outputs)
+
+    def forward(self, joined: Tensor) -> Tensor:
+        """(P, 3 H) → (P, outputs)."""
+        states = self.dropout(joined)
+        if self.hidden is not None:
+            states = self.dropout(nn.functional.gelu(self.hidden(states), approximate="tanh"))
+        scores: Tensor = self.output(states)
+        return scores
 
 
 class WindowNetwork(nn.Module):
-    """Reads windows once and scores their topics and their pairs.
+    """Reads windows once and reads its heads off their states.
 
     Args:
         encoder: a transformer whose output has `last_hidden_state`.
-        topic_head: (…, H) → (…, topics); linear, so that a mean of its scores over an article's
-            windows is its score of the article's mean state.
-        stance_head: (…, 3 H) → (…, 3).
-        dropout: dropout before the topic head.
+        heads: what is read off.
+        dropout: dropout before the heads.
+        hidden: whether heads of pairs have a hidden layer.
     """
 
-    def __init__(self, encoder: nn.Module, topic_head: nn.Linear, stance_head: nn.Module, dropout: float = 0.0) -> None:
+    def __init__(self, encoder: Any, heads: Sequence[Head], dropout: float = 0.0, hidden: bool = True) -> None:
         super().__init__()
         self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.topic_head = topic_head
-        self.stance_head = stance_head
+        self.specs = {head.name: head for head in heads}
+        width = encoder.config.hidden_size
+        self.heads = nn.ModuleDict(
+            {
+                head.name: PairHead(width, head.outputs, dropout, hidden)
+                if head.kind == "pairs"
+                else WholeHead(width, head.outputs, dropout)
+                for head in heads
+            }
+        )
 
-    def states(self, input_ids: Tensor, attention_mask: Tensor, pool: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean states of windows, (B, H), and joined states of pairs, (P, 3 H); for the arguments see `Batch`."""
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
-        rows = torch.bmm(pool.to(states.dtype), states).flatten(0, 1)
-        joined = rows[pairs.flatten()].reshape(-1, 3 * states.shape[-1])
-        return (states * mask).sum(1) / mask.sum(1), joined
+    def forward(self, batch: dict[str, Tensor], heads: Collection[str]) -> dict[str, Tensor]:
+        """Scores by head: of windows, (B, outputs), of pairs, (P, outputs), of tokens, (B, T, outputs).
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, pool: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        """Topic logits of windows, (B, topics), and stance logits of pairs, (P, 3)."""
-        windows, joined = self.states(input_ids, attention_mask, pool, pairs)
-        topics, stances = self.topic_head(self.dropout(windows)), self.stance_head(joined)
-        return topics, stances
+        Args:
+            batch: as `tensors` makes it.
+            heads: names of those to read off.
+        """
+        mask = batch["attention_mask"]
+        states = self.encoder(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        rows = torch.bmm(batch["pool"].to(states.dtype), states).flatten(0, 1)
+        read = {
+            "pairs": rows[batch["pairs"].flatten()].reshape(-1, 3 * states.shape[-1]),
+            "tags": states,
+            "topics": (states * weights).sum(1) / weights.sum(1),
+        }
+        read["class"] = read["topics"]
+        return {name: self.heads[name](read[self.specs[name].kind]) for name in heads}
+
+    def numpy_heads(self) -> Heads:
+        """The heads with copies of their weights, as scoring uses them."""
+        return Heads(list(self.specs.values()), self.head_weights())
+
+    def head_weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Weights by the names that `inference.heads.Heads` knows."""
+        named = ((name.replace(".output.", "."), tensor) for name, tensor in self.heads.state_dict().items())
+        return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in named}
 
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """A batch as the network's keyword arguments."""
-    return {name: torch.from_numpy(array).to(device) for name, array in batch.arrays().items()}
+    """A batch as the network takes it."""
+    return {name: torch.from_numpy(getattr(batch, name)).to(device) for name in Batch.__slots__}
 
 
-def torch_run(network: WindowNetwork, method: Callable[..., tuple[Tensor, Tensor]] | None = None) -> Run:
-    """The network, or one of its methods, as `WindowScorer` runs it: without dropout and gradients."""
-    device = next(network.parameters()).device
+def torch_encode(encoder: nn.Module) -> Encode:
+    """An encoder as `WindowScorer` runs it: without dropout and gradients."""
+    device = next(encoder.parameters()).device
 
     @torch.inference_mode()
-    def run(batch: Batch) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        network.eval()
-        topics, stances = (method or network)(**tensors(batch, device))
-        return topics.float().cpu().numpy(), stances.float().cpu().numpy()
+    def encode(batch: Batch) -> npt.NDArray[np.float32]:
+        encoder.eval()
+        ids, mask = (torch.from_numpy(array).to(device) for array in (batch.input_ids, batch.attention_mask))
+        states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return np.asarray(states.float().cpu().numpy(), dtype=np.float32)
 
-    return run
+    return encode
 
 
-def export_onnx(network: WindowNetwork, path: Path) -> None:
-    """Write the network as one ONNX file with every size but the widths free."""
-    network = network.eval().cpu()
-    config: Any = network.encoder.config
-    longest = int(config.max_position_embeddings)
-    windows, tokens = Dim("windows"), Dim("tokens", max=longest)
-    example = (
-        torch.ones(3, 17, dtype=torch.long),
-        torch.ones(3, 17, dtype=torch.long),
-        torch.full((3, 4, 17), 1 / 17),
-        torch.zeros(5, 3, dtype=torch.long),
-    )
+class _States(nn.Module):
+    """The encoder alone, with a plain tensor as its output."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return states
+
+
+def export_onnx(encoder: Any, path: Path) -> None:
+    """Write an encoder as one ONNX file whose batches have any number of windows and tokens."""
+    network = _States(encoder).eval().cpu()
+    windows, tokens = Dim("windows"), Dim("tokens", max=int(encoder.config.max_position_embeddings))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own use of deprecated torch
         torch.onnx.export(
             network,
-            example,
+            (torch.ones(3, 17, dtype=torch.long), torch.ones(3, 17, dtype=torch.long)),
             path,
-            input_names=["input_ids", "attention_mask", "pool", "pairs"],
-            output_names=["topics", "stances"],
-            dynamic_shapes={
-                "input_ids": {0: windows, 1: tokens},
-                "attention_mask": {0: windows, 1: tokens},
-                "pool": {0: windows, 1: Dim("rows"), 2: tokens},
-                "pairs": {0: Dim("pairs")},
-            },
+            input_names=["input_ids", "attention_mask"],
+            output_names=["states"],
+            dynamic_shapes={name: {0: windows, 1: tokens} for name in ("input_ids", "attention_mask")},
             dynamo=True,
             external_data=False,
             verbose=False,

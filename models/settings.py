@@ -95,8 +95,8 @@ class Trainer(Settings):
 
     epochs: int = Field(default=6, ge=1)
     """Passes over the training articles at most."""
-    batch_articles: int = Field(default=8, ge=1)
-    """Articles of an optimiser step, on each process."""
+    batch_tokens: int = Field(default=2400, ge=1)
+    """Tokens of an optimiser step, on each process; a step has one article at least, of one corpus."""
     windows_per_article: int = Field(default=16, ge=1)
     """Windows of an article that a step reads at most, drawn afresh each epoch."""
     learning_rate: float = Field(default=2e-4, gt=0)
@@ -111,11 +111,11 @@ class Trainer(Settings):
     """Largest norm of the gradient."""
     patience: int = Field(default=2, ge=1)
     """Epochs without a better validation score after which training stops."""
-    topic_weight: float = Field(default=1.0, ge=0)
-    """Weight of the topic loss."""
-    stance_weight: float = Field(default=1.0, ge=0)
-    """Weight of the stance loss."""
+    head_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Weight of a head's loss, one where it is not named."""
     class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
     """Weight of a rare label: none, or the (root of the) inverse of its frequency."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a label's probability that is spread over all labels, topics aside."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` takes bfloat16 where the processor is faster in it: a recent GPU, a CPU with AMX."""

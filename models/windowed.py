@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inference.bundle import ONNX, TOKENIZER
+from safetensors.numpy import save_file
+
+from inference.bundle import HEADS, ONNX, TOKENIZER
 from inference.document import Document
 from inference.scorer import Scores
 from inference.window_scorer import WindowScorer
 from inference.windows import Windower, WindowSettings
 
-from .network import WindowNetwork, export_onnx, torch_run
+from .network import WindowNetwork, export_onnx, torch_encode
 from .settings import EncoderSource
 from .sources import encoder_facts
 
@@ -36,10 +38,9 @@ class WindowedModel:
         """See `Family.windows`."""
         return self._windower.settings
 
-    def score(self, documents: Sequence[Document]) -> list[Scores]:
+    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Family.score`."""
-        topics = self._network.topic_head.out_features
-        return WindowScorer(self._windower, topics, torch_run(self._network)).score(documents)
+        return window_scorer(self._network, self._windower).score(documents, others)
 
     def encoder_facts(self) -> dict[str, Any]:
         """See `Family.encoder_facts`."""
@@ -47,5 +48,11 @@ class WindowedModel:
 
     def export(self, directory: Path) -> None:
         """See `Family.export`."""
-        export_onnx(self._network, directory / ONNX)
+        export_onnx(self._network.encoder, directory / ONNX)
+        save_file(self._network.head_weights(), directory / HEADS)
         self._windower.save(directory / TOKENIZER)
+
+
+def window_scorer(network: WindowNetwork, windower: Windower) -> WindowScorer:
+    """Scores by the network's weights of now."""
+    return WindowScorer(windower, network.numpy_heads(), torch_encode(network.encoder))

@@ -11,21 +11,28 @@ from datasets import Dataset, Features, List, Value, load_dataset
 
 from inference.actors import ActorFinder
 from inference.errors import ArticleError, DetenteError
+from inference.heads import STANCES, TOPICS
 from inference.reading import Row, read_rows
 from inference.schema import Article
 
 from .annotation import AnnotationError, annotate
-from .recipe import Corpus
+from .catalogue import Catalogue, at_hand, entry
+from .public.readers import READERS
+from .recipe import STARTER, Corpus
 
 LOG = logging.getLogger(__name__)
 
-STARTER = Path(__file__).parent / "starter"
+LEARNED = ("train", "validation")
+"""The splits that a run reads; what else a corpus has is only ever measured on."""
+
+_STARTER = Path(__file__).parent / "starter"
 STARTER_LICENCE = "Apache-2.0"
 
 FEATURES = Features(
     {
         "id": Value("string"),
         "corpus": Value("string"),
+        "part": Value("string"),
         "event": Value("string"),
         "date": Value("string"),
         "title": Value("string"),
@@ -45,11 +52,24 @@ FEATURES = Features(
                 "label": Value("string"),
             }
         ),
+        "pairs": List(
+            {"head": Value("string"), "source": Value("string"), "target": Value("string"), "label": Value("string")}
+        ),
+        "classes": List({"head": Value("string"), "label": Value("string")}),
+        "tags": List(
+            {
+                "head": Value("string"),
+                "spans": List({"start": Value("int64"), "end": Value("int64"), "label": Value("string")}),
+            }
+        ),
     }
 )
 """One article with its labels. A list that is null is not labelled; an empty one is labelled with nothing.
 `actors` holds mentions by their offsets, all of them where `all_actors` is true: then a pair without a stance
-is neutral. `stances` holds the place of a sentence and two canonical names."""
+is neutral. `stances` holds the place of a sentence and two canonical names.
+
+A row of a public corpus is one sentence, whatever its punctuation says: `part` tells whether it is its corpus' `train`
+or `validation`, and its labels stand by head in `pairs`, `classes` and `tags`."""
 
 
 class CorpusError(DetenteError):
@@ -57,7 +77,12 @@ class CorpusError(DetenteError):
 
 
 def load_corpora(
-    corpora: Sequence[Corpus], topics: Sequence[str], finder: ActorFinder, skip_bad_rows: bool = False
+    corpora: Sequence[Corpus],
+    topics: Sequence[str],
+    finder: ActorFinder,
+    skip_bad_rows: bool = False,
+    catalogue: Catalogue | None = None,
+    splits: Sequence[str] = LEARNED,
 ) -> Dataset:
     """Read all corpora of a recipe into one dataset with `FEATURES`.
 
@@ -65,18 +90,25 @@ def load_corpora(
         corpora: the recipe's.
         topics: the labels that topics may have.
         finder: knows the canonical names of actors that a corpus does not name itself.
-        skip_bad_rows: whether a bad row is listed and left out instead of stopping the run.
+        skip_bad_rows: whether a bad row is listed and left out instead of stopping the run. Public corpora are what
+            their checksums say, so that a bad row there always stops it.
+        catalogue: knows the public corpora.
+        splits: those of public corpora that are read, where they have them.
 
     Raises:
         CorpusError: a row is bad, with its file, line and field.
+        CatalogueError: a public corpus is not known or not at hand.
     """
     rows: list[dict[str, Any]] = []
     bad: list[str] = []
     for corpus in corpora:
+        if corpus.public:
+            rows += _public(corpus, catalogue or {}, splits)
+            continue
         seen: dict[str, str] = {}
         for row in _rows(corpus):
             try:
-                rows.append(_example(row, corpus.name, topics, finder, seen))
+                rows.append(_kept(_example(row, corpus.name, topics, finder, seen), corpus.heads))
             except (AnnotationError, ArticleError) as error:
                 bad.append(f"{row.place}: {error}" if row.place not in str(error) else str(error))
                 if not skip_bad_rows:
@@ -85,7 +117,28 @@ def load_corpora(
         LOG.warning("%d bad rows left out:\n%s", len(bad), "\n".join(bad))
     if not rows:
         raise CorpusError(f"no usable article in {', '.join(corpus.name for corpus in corpora)}")
-    return Dataset.from_list(rows, features=FEATURES)
+    return Dataset.from_list([dict.fromkeys(FEATURES) | row for row in rows], features=FEATURES)
+
+
+def _public(corpus: Corpus, catalogue: Catalogue, splits: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a corpus of the catalogue."""
+    known = entry(catalogue, corpus.name)
+    read, head = READERS[corpus.name]
+    for split in splits:
+        if split in known.files or splits != LEARNED:
+            for row in read(at_hand(corpus.name, known, split)):
+                row |= {"id": f"{corpus.name}/{split}/{row['id']}", "corpus": corpus.name, "part": split}
+                yield _kept(row, corpus.heads or (head,))
+
+
+def _kept(row: dict[str, Any], heads: Sequence[str] | None) -> dict[str, Any]:
+    """The row with the labels of these heads alone; None stands for all."""
+    if heads is None:
+        return row
+    kept = {name: row.get(name) if name in heads else None for name in (TOPICS, STANCES)}
+    for key in ("pairs", "classes", "tags"):
+        kept[key] = [label for label in row.get(key) or () if label["head"] in heads]
+    return row | kept
 
 
 def _example(row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, seen: dict[str, str]) -> dict[str, Any]:
@@ -116,8 +169,8 @@ def _example(row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, 
 
 
 def _rows(corpus: Corpus) -> Iterator[Row]:
-    if corpus.name == "starter":
-        for file in sorted(STARTER.glob("*.jsonl")):
+    if corpus.name == STARTER:
+        for file in sorted(_STARTER.glob("*.jsonl")):
             yield from read_rows(str(file))
     elif corpus.files is not None:
         labels = _labels(corpus.labels) if corpus.labels else None

@@ -10,36 +10,41 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
 from inference.decode import Decisions, Floats, sigmoid, softmax
+from inference.heads import STANCES, TOPICS, Head
 from inference.schema import NEUTRAL, STANCE_LABELS
 from inference.scorer import Scores
-from models.base import UNLABELLED, Example, stance_arrays, topic_arrays
+from models.base import UNLABELLED, Example, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import expected_calibration_error
+
+from .field import field_metrics
 
 Metrics = dict[str, Any]
 
 
 def evaluate(
-    examples: Sequence[Example], scores: Sequence[Scores], topics: Sequence[str], decisions: Decisions
+    examples: Sequence[Example], scores: Sequence[Scores], heads: Sequence[Head], decisions: Decisions
 ) -> Metrics:
-    """Measure topics and same-sentence stances given the labelled actors.
+    """Measure every head that is labelled: topics, same-sentence stances given the labelled actors, and others.
 
     Args:
         examples: labelled documents.
         scores: uncalibrated scores of each.
-        topics: the topic labels.
-        decisions: calibration and thresholds, fitted elsewhere.
+        heads: those that the scores are of.
+        decisions: calibration and thresholds of topics and stances, fitted elsewhere.
 
     Returns:
-        `topics` and `stances`, each with totals and a table by label; a part that is not labelled is left out.
+        `articles`, their number; `topics` and `stances`, each with totals and a table by label; any other head by its
+        name, with the figures of its field. What is not labelled is left out.
     """
     metrics: Metrics = {"articles": len(examples)}
-    topic_scores, topic_labels = topic_arrays(examples, scores)
-    if len(topic_labels):
-        metrics["topics"] = _topic_metrics(topic_scores, topic_labels, topics, decisions)
-    stance_scores, stance_labels = stance_arrays(examples, scores)
-    if len(stance_labels):
-        metrics["stances"] = _stance_metrics(stance_scores, stance_labels, decisions)
-        metrics["stances"]["direction_errors"] = _direction_errors(examples, scores, decisions)
+    for head in labelled_heads(examples, heads):
+        if head.name == TOPICS:
+            metrics[TOPICS] = _topic_metrics(*topic_arrays(examples, scores), head.labels, decisions)
+        elif head.name == STANCES:
+            metrics[STANCES] = _stance_metrics(*stance_arrays(examples, scores), decisions)
+            metrics[STANCES]["direction_errors"] = _direction_errors(examples, scores, decisions)
+        else:
+            metrics[head.name] = field_metrics(examples, scores, head)
     return metrics
 
 

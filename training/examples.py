@@ -6,30 +6,70 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from inference.actors import Mention
-from inference.document import Document
+from inference.document import Document, Pair, Sentence
+from inference.heads import STANCES, TOPICS, Head
 from inference.schema import NEUTRAL, STANCE_LABELS, Article
-from models.base import UNLABELLED, Example
+from models.base import UNLABELLED, Example, Labels
 
 
-def to_examples(rows: Iterable[Mapping[str, Any]], topics: Sequence[str]) -> list[Example]:
-    """Turn rows with `training.corpora.FEATURES` into examples, in order."""
-    return [_example(row, topics) for row in rows]
+def to_examples(
+    rows: Iterable[Mapping[str, Any]], heads: Sequence[Head], weights: Mapping[str, float] | None = None
+) -> list[Example]:
+    """Turn rows with `training.corpora.FEATURES` into examples, in order.
+
+    Args:
+        rows: articles and sentences with their labels.
+        heads: those whose labels count.
+        weights: of corpora by name, one where it is not given.
+    """
+    known = {head.name: head for head in heads}
+    return [_example(row, known, (weights or {}).get(row["corpus"], 1.0)) for row in rows]
 
 
-def _example(row: Mapping[str, Any], topics: Sequence[str]) -> Example:
+def _example(row: Mapping[str, Any], heads: Mapping[str, Head], weight: float) -> Example:
     article = Article(row["id"], row["text"], row["title"] or "", row["date"])
     mentions = [Mention(**mention) for mention in row["actors"] or ()]
-    document = Document.build(article, mentions)
-    labels = None
-    if row["topics"] is not None:
-        labels = np.array([topic in row["topics"] for topic in topics], dtype=np.float32)
-    return Example(document, labels, _stances(document, row))
+    topics = None
+    if row["topics"] is not None and TOPICS in heads:
+        topics = np.array([topic in row["topics"] for topic in heads[TOPICS].labels], dtype=np.float32)
+    if row["part"] is None:
+        document = Document.build(article, mentions)
+        stances, others = _stances(document, row), {}
+    else:
+        document = _sentence(article, mentions, row)
+        others = _others(document, row, heads)
+        stances = others.pop(STANCES, np.full(len(document.pairs), UNLABELLED, dtype=np.int64))
+    return Example(document, topics, stances, others, row["corpus"], weight)
 
 
-def _stances(document: Document, row: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+def _sentence(article: Article, mentions: Sequence[Mention], row: Mapping[str, Any]) -> Document:
+    """A text that is one sentence; only pairs with a label are asked for."""
+    whole = Sentence("text", 0, len(article.text), tuple(mentions))
+    asked = dict.fromkeys((pair["source"], pair["target"]) for pair in row["pairs"] or ())
+    return Document(article, tuple(mentions), (whole,), tuple(Pair(0, *names) for names in asked))
+
+
+def _others(document: Document, row: Mapping[str, Any], heads: Mapping[str, Head]) -> dict[str, Labels]:
+    """Labels of a sentence by head."""
+    places = {(pair.source, pair.target): number for number, pair in enumerate(document.pairs)}
+    labels: dict[str, Labels] = {}
+    for pair in row["pairs"] or ():
+        if head := heads.get(pair["head"]):
+            classes = labels.setdefault(head.name, np.full(len(places), UNLABELLED, dtype=np.int64))
+            classes[places[pair["source"], pair["target"]]] = head.labels.index(pair["label"])
+    for item in row["classes"] or ():
+        if head := heads.get(item["head"]):
+            labels[head.name] = np.array(head.labels.index(item["label"]), dtype=np.int64)
+    for item in row["tags"] or ():
+        if head := heads.get(item["head"]):
+            spans = [(1, span["start"], span["end"], head.labels.index(span["label"])) for span in item["spans"]]
+            labels[head.name] = np.array(spans, dtype=np.int64).reshape(-1, 4)
+    return labels
+
+
+def _stances(document: Document, row: Mapping[str, Any]) -> Labels:
     """The class of every pair of the document.
 
     A pair without an entry is neutral where all actors are labelled. Titles are the exception:

@@ -16,18 +16,21 @@ from datasets import Dataset
 from inference.actors import ActorFinder
 from inference.bundle import Bundle, Manifest, check_target
 from inference.errors import DetenteError
+from inference.heads import STANCES, TOPICS, Head
 from inference.schema import STANCE_LABELS
-from models.base import Example, Family, labelled_heads, stance_arrays, topic_arrays
+from models.base import UNLABELLED, Example, Family, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
 from models.export import export_bundle
 from models.families import make_family
 from models.settings import LinearModel
 
 from .card import model_card
+from .catalogue import check_use, entry, load_catalogue
 from .corpora import load_corpora
 from .curves import curves
 from .evaluate import evaluate
 from .examples import to_examples
+from .heads import all_heads
 from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
 from .recipe import Recipe
 from .report import CARD, REPORT, Report
@@ -51,6 +54,7 @@ class Data:
     """What a run learns from and is judged by."""
 
     topics: tuple[str, ...]
+    heads: tuple[Head, ...]
     forms: dict[str, str]
     dataset: Dataset
     parts: Parts
@@ -77,7 +81,7 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
     sizes = (len(data.dataset), len(data.train), len(data.validation), len(data.test))
     LOG.info("%d articles: %d to train, %d to validate, %d to test", *sizes)
     checkpoint = _checkpoint(recipe, data.dataset, out, resume)
-    family = make_family(recipe.model, recipe.trainer, data.topics, recipe.seed, checkpoint)
+    family = make_family(recipe.model, recipe.trainer, data.heads, recipe.seed, checkpoint)
     epochs: list[dict[str, float]] = []
 
     def on_epoch(number: int, measured: dict[str, float]) -> None:
@@ -100,7 +104,8 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     """Read and part the corpora of a recipe; what cannot work fails here, before any training.
 
     Raises:
-        DetenteError: the encoder is not at hand, a row is bad, or a label has too few positives.
+        DetenteError: the encoder is not at hand, a corpus is not or may not be used, a row is bad, or a head or label
+            has too few examples.
     """
     if not isinstance(recipe.model, LinearModel):
         from models.sources import check_source
@@ -108,16 +113,42 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
         check_source(recipe.model.encoder)
     topics = load_taxonomy(recipe.taxonomy).labels
     forms = load_forms(recipe.actors)
-    dataset = load_corpora(recipe.corpora, topics, ActorFinder(forms), skip_bad_rows)
+    catalogue = load_catalogue(recipe.catalogue) if any(corpus.public for corpus in recipe.corpora) else {}
+    for corpus in recipe.corpora:
+        if corpus.public:
+            check_use(corpus.name, entry(catalogue, corpus.name), recipe.purpose)
+    dataset = load_corpora(recipe.corpora, topics, ActorFinder(forms), skip_bad_rows, catalogue)
     if recipe.articles is not None and recipe.articles < len(dataset):
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
         dataset = dataset.select(sorted(int(row) for row in chosen))
     parts = split(dataset, recipe.split, recipe.seed)
-    examples = to_examples(dataset, topics)
-    parted = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
-    data = Data(topics, forms, dataset, parts, *parted)
-    check_labels(data.train, topics, recipe.min_positives)
-    return data
+    weights = {corpus.name: corpus.weight for corpus in recipe.corpora}
+    examples = to_examples(dataset, all_heads(topics), weights)
+    train, validation, test = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
+    heads = check_heads(train, all_heads(topics), recipe)
+    check_labels(train, topics, recipe.min_positives)
+    return Data(topics, heads, forms, dataset, parts, train, validation, test)
+
+
+def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe) -> tuple[Head, ...]:
+    """The heads that can be trained.
+
+    Raises:
+        LabelError: there are none, a corpus has no example of one that it is to train, or the family lacks one.
+    """
+    for corpus in recipe.corpora:
+        labelled = [head.name for head in labelled_heads([row for row in train if row.corpus == corpus.name], heads)]
+        for name in corpus.heads or ():
+            if name not in labelled:
+                others = ", ".join(labelled) or "nothing"
+                raise LabelError(f"corpus {corpus.name}: no training example of the head {name}, only of {others}")
+    found = labelled_heads(train, heads)
+    if not found:
+        raise LabelError("no article has labels, neither topics nor stances")
+    lacking = [head.name for head in found if head.name not in (TOPICS, STANCES)]
+    if lacking and recipe.model.family != "encoder":
+        raise LabelError(f"the {recipe.model.family} family has no head {', '.join(lacking)}: the encoder family has")
+    return found
 
 
 def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) -> None:
@@ -130,12 +161,9 @@ def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) ->
     labelled = [example.topics for example in train if example.topics is not None]
     if labelled:
         counts |= dict(zip(topics, np.sum(labelled, axis=0).astype(int).tolist(), strict=True))
-    heads = labelled_heads(train)
-    if "stances" in heads:
-        classes = np.concatenate([example.stances for example in train])
+    classes = np.concatenate([example.stances for example in train])
+    if (classes != UNLABELLED).any():
         counts |= {label: int((classes == kind).sum()) for kind, label in enumerate(STANCE_LABELS)}
-    if not heads:
-        raise LabelError("no article has labels, neither topics nor stances")
     poor = {label: count for label, count in counts.items() if count < least}
     if poor:
         found = ", ".join(f"{label} has {count}" for label, count in poor.items())
@@ -150,7 +178,7 @@ def _judged(
 ) -> tuple[Report, Manifest]:
     """Calibrate on validation, measure on validation and test, and write it all down."""
     fitted = monotonic()
-    validation = family.score([example.document for example in data.validation])
+    validation = family.score([example.document for example in data.validation], others=True)
     test = family.score([example.document for example in data.test])
     decisions = fit_decisions(
         data.topics, *topic_arrays(data.validation, validation), *stance_arrays(data.validation, validation)
@@ -166,15 +194,15 @@ def _judged(
         epochs=epochs,
         seconds={"fit": fitted - started, "evaluate": monotonic() - fitted},
         metrics={
-            "validation": evaluate(data.validation, validation, data.topics, decisions),
-            "test": evaluate(data.test, test, data.topics, decisions),
+            "validation": evaluate(data.validation, validation, data.heads, decisions),
+            "test": evaluate(data.test, test, data.heads, decisions),
         },
         curves=curves(data.test, test, data.topics, decisions),
     )
     manifest = Manifest(
         family=recipe.model.family,
         topics=data.topics,
-        heads=labelled_heads(data.train),
+        heads=data.heads,
         decisions=decisions,
         windows=family.windows,
         provenance={

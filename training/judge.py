@@ -29,14 +29,16 @@ def judge(model: str, corpus: Corpus, split: str = "test", skip_bad_rows: bool =
     """
     predictor = Predictor.load(model)
     manifest = predictor.bundle.manifest
-    dataset = load_corpora([corpus], manifest.topics, ActorFinder(predictor.bundle.forms()), skip_bad_rows)
+    finder = ActorFinder(predictor.bundle.forms())
+    known = load_catalogue(catalogue) if corpus.public else None
+    dataset = load_corpora([corpus], manifest.topics, finder, skip_bad_rows, known, (split,))
     report = Report.of(predictor.bundle)
-    if split != "all" and corpus.name in {known["name"] for known in report.corpora}:
+    if split in report.split and not known and corpus.name in {each["name"] for each in report.corpora}:
         chosen = set(report.split[split])
         dataset = dataset.select([row for row, id in enumerate(dataset["id"]) if id in chosen])
-    examples = to_examples(dataset, manifest.topics)
-    scores = predictor.score([example.document for example in examples])
-    return evaluate(examples, scores, manifest.topics, manifest.decisions)
+    examples = to_examples(dataset, all_heads(manifest.topics))
+    scores = predictor.score([example.document for example in examples], others=True)
+    return evaluate(examples, scores, manifest.heads, manifest.decisions)
 
 
 def table(metrics: Metrics) -> str:

@@ -18,8 +18,8 @@ from .corpora import STARTER_LICENCE
 from .recipe import Corpus
 
 _LIBRARIES = (
-    "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "tokenizers", "tqdm", "scikit-learn", "skops",
-    "torch", "transformers", "accelerate", "datasets", "mlflow",
+    "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm", "scikit-learn",
+    "skops", "torch", "transformers", "accelerate", "datasets", "mlflow",
 )  # fmt: skip
 _ROOT = Path(__file__).parent.parent
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from inference.errors import DetenteError
 from models.settings import EmbeddingModel, EncoderModel, LinearModel, Model, Settings, Trainer
 
+STARTER = "starter"
 _FAMILIES: dict[str, type[Settings]] = {"linear": LinearModel, "embedding": EmbeddingModel, "encoder": EncoderModel}
 
 
@@ -23,10 +24,14 @@ class RecipeError(DetenteError):
 
 
 class Corpus(Settings):
-    """A corpus: the starter corpus by its name alone, else files or a dataset on the hub."""
+    """A corpus: the starter corpus or a public one by its name alone, else files or a dataset on the hub."""
 
     name: str = Field(min_length=1)
-    """What cards call it; `starter` is the corpus that ships with the project."""
+    """What cards call it; `starter` ships with the project, others without files are those of the catalogue."""
+    weight: float = Field(default=1.0, gt=0)
+    """Times that an epoch reads each of its articles; of 0.5 it reads half of them, drawn afresh."""
+    heads: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """What it trains; null takes topics and stances, or the public corpus' own head."""
     files: tuple[Path, ...] | None = None
     """JSON lines, CSV or Parquet files with one article a row."""
     labels: Path | None = None
@@ -43,13 +48,18 @@ class Corpus(Settings):
     @model_validator(mode="after")
     def _one_source(self) -> Corpus:
         named = [key for key in ("files", "hub") if getattr(self, key) is not None]
-        if self.name == "starter" and named:
+        if self.name == STARTER and named:
             raise ValueError("`starter` is the shipped corpus and has no files or hub id: take another name")
-        if self.name != "starter" and len(named) != 1:
-            raise ValueError(f"found {' and '.join(named) or 'neither files nor hub'}, expected one of files, hub")
+        if len(named) > 1:
+            raise ValueError(f"found {' and '.join(named)}, expected one of files, hub")
         if self.labels is not None and self.files is None:
             raise ValueError("`labels` goes with `files`")
         return self
+
+    @property
+    def public(self) -> bool:
+        """Whether it is one of the catalogue's."""
+        return self.name != STARTER and self.files is None and self.hub is None
 
 
 class Split(Settings):
@@ -91,6 +101,10 @@ class Recipe(Settings):
     """The topic labels."""
     actors: Path = Path("actors.yaml")
     """The lexicon of actors."""
+    catalogue: Path = Path("corpora.yaml")
+    """Where the public corpora come from; read where one is named."""
+    purpose: Literal["share", "own"] = "share"
+    """Whether the model may be given to others; not every corpus may be used for that."""
     corpora: tuple[Corpus, ...] = Field(min_length=1)
     """What is learned from."""
     articles: int | None = Field(default=None, ge=20)
@@ -245,6 +259,9 @@ def _with_paths(recipe: Recipe, path: Path) -> Recipe:
         )
         for number, corpus in enumerate(recipe.corpora)
     )
+    catalogue = recipe.catalogue
+    if any(corpus.public for corpus in corpora):
+        catalogue = found("catalogue", catalogue)
     model = recipe.model
     if not isinstance(model, LinearModel) and model.encoder.path is not None:
         encoder = model.encoder.model_copy(update={"path": found("model.encoder.path", model.encoder.path)})
@@ -253,6 +270,7 @@ def _with_paths(recipe: Recipe, path: Path) -> Recipe:
         update={
             "taxonomy": found("taxonomy", recipe.taxonomy),
             "actors": found("actors", recipe.actors),
+            "catalogue": catalogue,
             "corpora": corpora,
             "model": model,
         }

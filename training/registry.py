@@ -33,7 +33,7 @@ CODE = Path(inference.__file__).parent
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases: a new version, and the one that is in use."""
 
-_REQUIREMENTS = ("ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "tokenizers", "tqdm")
+_REQUIREMENTS = ("ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm")
 _LINEAR_REQUIREMENTS = ("scikit-learn", "skops")
 
 _EXAMPLE = {

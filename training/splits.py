@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -37,22 +37,45 @@ class Parts:
 def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
     """Part a dataset by whole groups of articles.
 
+    The sentences of a public corpus are parted by themselves: as the corpus says, or, where it has no validation, into
+    training and validation alone. Its test part is a file of its own, which no run reads.
+
     Args:
         dataset: rows with `training.corpora.FEATURES`.
         settings: shares and similarities.
         seed: decides chance.
     """
+    rows: dict[str, list[int]] = {"test": [], "validation": [], "train": []}
+    corpora: dict[str, list[int]] = defaultdict(list)
+    for row, (corpus, part) in enumerate(zip(dataset["corpus"], dataset["part"], strict=True)):
+        if part == "validation":
+            rows["validation"].append(row)
+        else:
+            corpora["" if part is None else corpus].append(row)
+    validated = {dataset["corpus"][row] for row in rows["validation"]}
+    for corpus, members in corpora.items():
+        if corpus in validated:
+            rows["train"] += members
+        else:
+            shares = {"test": 0.0 if corpus else settings.test, "validation": settings.validation}
+            for name, found in _parted(dataset.select(members), settings, shares, seed).items():
+                rows[name] += [members[row] for row in found]
+    return Parts(*(tuple(sorted(rows[name])) for name in ("train", "validation", "test")))
+
+
+def _parted(dataset: Dataset, settings: Split, shares: Mapping[str, float], seed: int) -> dict[str, list[int]]:
+    """Row numbers by part, groups drawn by chance or the latest first until each share is full."""
     members = groups(dataset, settings)
     order = [members[number] for number in np.random.default_rng(seed).permutation(len(members))]
     if settings.by == "date":
         dates = dataset["date"]
         order.sort(key=lambda group: max(dates[row] or "" for row in group), reverse=True)
-    rows: dict[str, list[int]] = {"test": [], "validation": [], "train": []}
-    room = {"test": settings.test * len(dataset), "validation": settings.validation * len(dataset)}
+    rows: dict[str, list[int]] = {name: [] for name in (*shares, "train")}
+    room = {name: share * len(dataset) for name, share in shares.items()}
     for group in order:
         part = next((name for name, size in room.items() if len(rows[name]) + len(group) / 2 < size), "train")
         rows[part] += group
-    return Parts(*(tuple(sorted(rows[name])) for name in ("train", "validation", "test")))
+    return rows
 
 
 def groups(dataset: Dataset, settings: Split) -> list[list[int]]:

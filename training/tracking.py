@@ -163,7 +163,7 @@ def _params(bundle: Bundle, report: Report) -> dict[str, str]:
     recipe["corpora"] = {corpus["name"]: corpus for corpus in recipe["corpora"]}
     for key in ("description", "tracking"):
         recipe.pop(key, None)
-    params = {"family": bundle.manifest.family, "heads": ", ".join(bundle.manifest.heads)}
+    params = {"family": bundle.manifest.family, "heads": ", ".join(head.name for head in bundle.manifest.heads)}
     params |= {_key(key): str(value)[:_LONGEST_PARAM] for key, value in _flat(recipe) if value is not None}
     if report.encoder is not None:
         params |= {"encoder": str(report.encoder["name"]), "encoder.parameters": str(report.encoder["parameters"])}

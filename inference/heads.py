@@ -1,0 +1,114 @@
+"""Heads: small layers that read labels off the token states of an encoder.
+
+The encoder reads a window once; a head is a matrix product or two on what it gives. So heads run in numpy,
+only those that are asked for, on no more pairs than there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from .errors import BundleError
+from .schema import STANCE_LABELS
+
+TOPICS, STANCES = "topics", "stances"
+"""The two heads that records are made of."""
+
+Kind = Literal["topics", "class", "pairs", "tags"]
+States = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is read off.
+
+    Args:
+        name: what corpora and metrics call it.
+        kind: `topics`: any of the labels for an article; `class`: one label for a text; `pairs`: one label for
+            each ordered pair of actors; `tags`: spans of tokens, each with a label.
+        labels: in the order of the scores.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> int:
+        """Scores of one item. A token's are: outside, then beginning and inside of each label."""
+        return 1 + 2 * len(self.labels) if self.kind == "tags" else len(self.labels)
+
+
+def stance_head() -> Head:
+    """The head of the codebook's stances."""
+    return Head(STANCES, "pairs", STANCE_LABELS)
+
+
+class Heads:
+    """Heads with their weights.
+
+    Args:
+        heads: what they are.
+        weights: `NAME.weight`, (outputs, in), and `NAME.bias`, (outputs,), in float32. A head of pairs reads the
+            joined states of source, target and sentence, 3 H wide; where there are `NAME.hidden.weight` and
+            `NAME.hidden.bias`, through a hidden layer with GELU.
+    """
+
+    def __init__(self, heads: Sequence[Head], weights: Mapping[str, npt.NDArray[Any]]) -> None:
+        self.heads = tuple(heads)
+        self._weights = weights
+
+    @classmethod
+    def from_file(cls, path: Path, heads: Sequence[Head]) -> Heads:
+        """Read a safetensors file.
+
+        Raises:
+            BundleError: it is damaged, or lacks a head.
+        """
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise BundleError(f"{path}: cannot be read: {error}") from error
+        for head in heads:
+            found = weights.get(f"{head.name}.weight", np.zeros(0)).shape
+            if found[:1] != (head.outputs,):
+                raise BundleError(f"{path}: weights of the head {head.name} are {found}, expected {head.outputs} rows")
+        return cls(heads, weights)
+
+    def of_kind(self, *kinds: Kind) -> list[Head]:
+        """The heads of these kinds."""
+        return [head for head in self.heads if head.kind in kinds]
+
+    def linear(self, head: Head, states: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Scores, (…, outputs), of states, (…, H)."""
+        return np.asarray(states @ self._weights[f"{head.name}.weight"].T + self._weights[f"{head.name}.bias"])
+
+    def pairs(self, head: Head, rows: States, pairs: npt.NDArray[np.int64]) -> States:
+        """Scores of pairs, (P, outputs).
+
+        Args:
+            head: of pairs.
+            rows: pooled states, (R, H).
+            pairs: rows of source, target and sentence, (P, 3).
+        """
+        layer = f"{head.name}.hidden" if f"{head.name}.hidden.weight" in self._weights else head.name
+        # A row is multiplied once for each role it may play, not once for each pair it stands in.
+        roles = np.split(self._weights[f"{layer}.weight"], 3, axis=1)
+        joined = self._weights[f"{layer}.bias"] + sum(
+            (rows @ role.T)[chosen] for role, chosen in zip(roles, pairs.T, strict=True)
+        )
+        return joined if layer == head.name else self.linear(head, gelu(joined))
+
+
+def gelu(values: States) -> States:
+    """GELU by its tanh form (Hendrycks and Gimpel 2016)."""
+    inner = np.float32(np.sqrt(2 / np.pi)) * (values + np.float32(0.044715) * values**3)
+    return np.asarray(np.float32(0.5) * values * (1 + np.tanh(inner)))

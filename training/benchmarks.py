@@ -1,0 +1,103 @@
+"""The metrics that the authors of public corpora publish."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import f1_score
+
+from inference.decode import Floats
+
+Labels = npt.NDArray[np.int64]
+Span = tuple[int, int, str]
+
+_ALLOWED = np.array([(0, 0), (1, 0), (0, 1), (2, 0), (0, 2)])
+"""DSE's five classes as (class of p → q, class of q → p): one at most is not neutral."""
+
+
+def dse_metrics(forward: Floats, backward: Floats, truth: Labels) -> dict[str, Any]:
+    """Micro- and macro-F1 over DSE's five classes (Park, Pan and Joo 2021), one decision a sentence.
+
+    Args:
+        forward: logits of p → q, (sentences, 3), in the order neutral, support, oppose.
+        backward: the same of q → p.
+        truth: classes of both, (sentences, 2).
+
+    Returns:
+        `micro_f1`, `macro_f1`, and `direction_errors`: the share of found leanings that are right the other way round.
+    """
+    one, other = log_softmax(forward, axis=1), log_softmax(backward, axis=1)
+    found = (one[:, _ALLOWED[:, 0]] + other[:, _ALLOWED[:, 1]]).argmax(axis=1)
+    right = (truth[:, None, :] == _ALLOWED).all(axis=2).argmax(axis=1)
+    turned = np.array([0, 2, 1, 4, 3])
+    return {
+        **_f1(right, found),
+        "direction_errors": float((turned[found] == right)[found > 0].mean()) if (found > 0).any() else 0.0,
+    }
+
+
+def class_metrics(scores: Floats, truth: Labels) -> dict[str, Any]:
+    """Micro- and macro-F1 of the likeliest classes.
+
+    Args:
+        scores: logits, (items, classes).
+        truth: classes, (items,).
+    """
+    return _f1(truth, scores.argmax(axis=1))
+
+
+def plover_metrics(scores: Floats, roots: Labels, quads: Labels, quad_of: Sequence[int]) -> dict[str, Any]:
+    """Macro-F1 over root codes, quad codes, and cooperation against conflict (Hu et al. 2024).
+
+    Of a quad code the probability is that of its roots together.
+
+    Args:
+        scores: logits of root codes, (items, roots).
+        roots: root codes, (items,).
+        quads: quad codes from 0, (items,), which the corpus gives apart from the roots.
+        quad_of: quad code of every root code.
+    """
+    member = np.eye(4)[list(quad_of)]
+    by_quad = softmax(scores, axis=1) @ member
+    conflict = by_quad[:, 2:].sum(axis=1) > by_quad[:, :2].sum(axis=1)
+    return {
+        **_f1(roots, scores.argmax(axis=1)),
+        "quad_macro_f1": _f1(quads, by_quad.argmax(axis=1))["macro_f1"],
+        "binary_macro_f1": _f1((quads >= 2).astype(np.int64), conflict.astype(np.int64))["macro_f1"],
+    }
+
+
+def tag_metrics(found: Sequence[Sequence[Span]], truth: Sequence[Sequence[Span]]) -> dict[str, Any]:
+    """Precision, recall and F1 over exact spans with their labels, as seqeval reports them.
+
+    Args:
+        found: start, end and label of the spans of each text.
+        truth: the same, as labelled.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for one, other in zip(found, truth, strict=True):
+        counts.update(("found", label) for *_, label in one)
+        counts.update(("true", label) for *_, label in other)
+        counts.update(("right", label) for *_, label in set(one) & set(other))
+    labels = sorted({label for _, label in counts})
+    return {**_span_f1(counts, labels), "labels": {label: _span_f1(counts, [label]) for label in labels}}
+
+
+def _f1(truth: Labels, found: Labels) -> dict[str, Any]:
+    return {
+        "micro_f1": float(f1_score(truth, found, average="micro", zero_division=0)),
+        "macro_f1": float(f1_score(truth, found, average="macro", zero_division=0)),
+        "support": len(truth),
+    }
+
+
+def _span_f1(counts: Counter[tuple[str, str]], labels: Sequence[str]) -> dict[str, Any]:
+    found, true, right = (sum(counts[kind, label] for label in labels) for kind in ("found", "true", "right"))
+    precision, recall = right / max(1, found), right / max(1, true)
+    f1 = 2 * precision * recall / max(1e-12, precision + recall)
+    return {"precision": precision, "recall": recall, "micro_f1": f1, "support": true}

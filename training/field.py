@@ -1,0 +1,55 @@
+"""The figures that a field publishes, for the heads of public corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from inference.heads import Head
+from inference.scorer import Scores
+from inference.tags import tagged_spans
+from models.base import Example, class_arrays
+
+from .benchmarks import class_metrics, dse_metrics, plover_metrics, tag_metrics
+from .heads import DSE, PLOVER, PLOVER_QUAD
+from .public.plover import ROOT_QUADS
+
+Span = tuple[int, int, str]
+
+
+def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: Head) -> dict[str, Any]:
+    """Measure one of the heads that no record is made of, as its corpus' authors do.
+
+    Args:
+        examples: labelled documents; those without a label of the head do not count.
+        scores: uncalibrated scores of each.
+        head: any but topics and stances.
+    """
+    rows = [(example, score) for example, score in zip(examples, scores, strict=True) if example.has(head)]
+    if head == DSE:
+        # A sentence of DSE has two pairs: its actors in both orders.
+        logits = np.stack([score.others[head.name] for _, score in rows])
+        return dse_metrics(logits[:, 0], logits[:, 1], np.stack([example.classes(head) for example, _ in rows]))
+    if head.kind == "tags":
+        return tag_metrics([found_spans(*row, head) for row in rows], [true_spans(row[0], head) for row in rows])
+    logits, classes = class_arrays(examples, scores, head)
+    if head == PLOVER and all(PLOVER_QUAD.name in example.others for example, _ in rows):
+        quads = np.concatenate([example.classes(PLOVER_QUAD) for example, _ in rows])
+        return plover_metrics(logits, classes, quads, [int(ROOT_QUADS[root]) - 1 for root in head.labels])
+    return class_metrics(logits, classes)
+
+
+def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
+    """The spans of whole words that a head of tags finds in a text; its first token speaks for a word."""
+    text = example.document.article.text
+    first = [start == 0 or text[start - 1].isspace() for _, start, _ in score.tokens]
+    words = score.tokens[first]
+    words[:, 2] = [start + len(text[start:].split(maxsplit=1)[0]) for start in words[:, 1]]
+    return [(start, end, label) for _, start, end, label in tagged_spans(words, score.others[head.name][first], head)]
+
+
+def true_spans(example: Example, head: Head) -> list[Span]:
+    """The labelled spans of a text."""
+    return [(int(start), int(end), head.labels[label]) for _, start, end, label in example.others[head.name]]

@@ -1,0 +1,1 @@
+"""Readers of public corpora, each into the rows of `training.corpora.FEATURES`."""
