@@ -55,11 +55,11 @@ class Checkpoint:
     path: Path
     fingerprint: str
 
-    def save(self, progress: Progress, network: Module, best: State, optimizer: Optimizer) -> None:
+    def save(self, progress: Progress, network: Module, best: State, average: State, optimizer: Optimizer) -> None:
         """Replace the checkpoint in one step."""
         moments = optimizer.state_dict()["state"]
-        tensors = {f"now.{name}": tensor for name, tensor in network.state_dict().items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+        states = {"now": network.state_dict(), "best": best, "average": average}
+        tensors = {f"{kind}.{name}": tensor for kind, state in states.items() for name, tensor in state.items()}
         tensors |= {f"adam.{index}.{key}": value for index, state in moments.items() for key, value in state.items()}
         metadata = {"fingerprint": self.fingerprint, "progress": json.dumps(asdict(progress))}
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +67,11 @@ class Checkpoint:
         save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, fresh, metadata)
         fresh.replace(self.path)
 
-    def load(self, network: Module, optimizer: Optimizer) -> tuple[Progress, State] | None:
+    def load(self, network: Module, optimizer: Optimizer) -> tuple[Progress, State, State] | None:
         """Put a network and its optimiser back to where they were.
 
         Returns:
-            The progress and the best weights, None where there is no checkpoint.
+            The progress, the best weights and the average, None where there is no checkpoint.
 
         Raises:
             CheckpointError: the file is damaged or of another run.
@@ -95,7 +95,8 @@ class Checkpoint:
             moments.setdefault(int(index), {})[key] = tensor
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         progress = json.loads(metadata["progress"])
-        return Progress(**{**progress, "history": tuple(progress["history"])}), _part(tensors, "best.")
+        history = tuple(progress.pop("history"))
+        return Progress(**progress, history=history), _part(tensors, "best."), _part(tensors, "average.")
 
 
 def _part(tensors: State, prefix: str) -> State:

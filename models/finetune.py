@@ -8,6 +8,7 @@ loss, sampler and evaluation. Under `torchrun` each process takes its share of e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from time import monotonic
 
@@ -22,11 +23,13 @@ from tqdm import tqdm
 
 from inference.windows import Window, Windower, collate
 
+from .average import Average
 from .base import Epoch, Example
 from .checkpoint import Checkpoint, Progress, State
 from .loss import MaskedLoss
 from .network import WindowNetwork, tensors
 from .objective import ranking_quality
+from .precision import attention_in_fp32, computes_bf16
 from .settings import Trainer
 from .steps import epoch_steps, shared
 from .windowed import window_scorer
@@ -67,16 +70,27 @@ class Finetuner:
         """
         heads = list(self._network.specs.values())
         train = [example for example in train if any(example.has(head) for head in heads)]
-        mixed = "bf16" if _computes_bf16(self._trainer.precision) else "no"
-        # An encoder may have weights that no head reads, such as BERT's pooler: they get no gradient.
-        unread = DistributedDataParallelKwargs(find_unused_parameters=True)
-        accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available(), kwargs_handlers=[unread])
+        bf16 = computes_bf16(self._trainer.precision)
+        accelerator = _accelerator(bf16)
         self._network.to(accelerator.device)
-        loss = MaskedLoss(self._trainer, heads, train).to(accelerator.device)
+        with attention_in_fp32(self._network.encoder, bf16 and accelerator.device.type == "cpu"):
+            self._epochs(train, validation, on_epoch, MaskedLoss(self._trainer, heads, train), accelerator)
+
+    def _epochs(
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        on_epoch: Epoch,
+        loss: MaskedLoss,
+        accelerator: Accelerator,
+    ) -> None:
+        """Every epoch that is left; the network ends with the best weights."""
+        loss.to(accelerator.device)
         optimizer = _optimizer(self._network, self._trainer)
+        average = Average(self._network, self._trainer.average)
         progress, best = Progress(), _copied(self._network)
         if self._checkpoint and (saved := self._checkpoint.load(self._network, optimizer)):
-            progress, best = saved
+            progress, best, average.state = saved
             for number, measured in enumerate(progress.history, start=1):
                 if accelerator.is_main_process:
                     on_epoch(number, measured)
@@ -86,16 +100,21 @@ class Finetuner:
 
         while progress.epoch < self._trainer.epochs and progress.stale < self._trainer.patience:
             started = monotonic()
-            train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, accelerator)
-            scores = window_scorer(self._network, self._windower).score(documents, others=True)
-            quality = ranking_quality(validation, scores, heads)
-            measured = {"train_loss": train_loss, "validation_quality": quality, "epoch_seconds": monotonic() - started}
-            progress = progress.after(quality, measured)
-            if progress.stale == 0:
-                best = _copied(self._network)
+            train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, average, accelerator)
+            with average.applied():
+                scores = window_scorer(self._network, self._windower).score(documents, others=True)
+                quality = ranking_quality(validation, scores, list(self._network.specs.values()))
+                measured = {
+                    "train_loss": train_loss,
+                    "validation_quality": quality,
+                    "epoch_seconds": monotonic() - started,
+                }
+                progress = progress.after(quality, measured)
+                if progress.stale == 0:
+                    best = _copied(self._network)
             if accelerator.is_main_process:
                 if self._checkpoint:
-                    self._checkpoint.save(progress, self._network, best, optimizer)
+                    self._checkpoint.save(progress, self._network, best, average.state, optimizer)
                 on_epoch(progress.epoch, measured)
             accelerator.wait_for_everyone()
         accelerator.unwrap_model(parallel, keep_fp32_wrapper=False)
@@ -109,6 +128,7 @@ class Finetuner:
         parallel: nn.Module,
         stepper: AcceleratedOptimizer,
         loss: MaskedLoss,
+        average: Average,
         accelerator: Accelerator,
     ) -> float:
         """One pass over the training articles; returns the mean loss of its steps."""
@@ -120,7 +140,8 @@ class Finetuner:
         parallel.train()
         total = 0.0
         for done, step in enumerate(_bar(steps, f"epoch {epoch + 1}/{self._trainer.epochs}", accelerator)):
-            _set_rate(stepper, self._trainer, epoch * len(steps) + done, self._trainer.epochs * len(steps))
+            step_number = epoch * len(steps) + done
+            _set_rate(stepper, self._trainer, step_number, self._trainer.epochs * len(steps))
             read = [self._read(windows[number]) for number in step]
             batch = collate([window for article in read for window in article], self._windower.settings.pad)
             examples = [train[number] for number in step]
@@ -130,6 +151,7 @@ class Finetuner:
             accelerator.clip_grad_norm_(parallel.parameters(), self._trainer.clip_norm)
             stepper.step()
             stepper.zero_grad()
+            average.update(step_number)
             total += value.item()
         return total / len(steps)
 
@@ -145,24 +167,37 @@ def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[l
     return tqdm(steps, title, unit="step", leave=False, disable=None if accelerator.is_main_process else True)
 
 
+def _accelerator(bf16: bool) -> Accelerator:
+    # An encoder may have weights that no head reads, such as BERT's pooler: they get no gradient.
+    unread = DistributedDataParallelKwargs(find_unused_parameters=True)
+    mixed = "bf16" if bf16 else "no"
+    return Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available(), kwargs_handlers=[unread])
+
+
 def _optimizer(network: WindowNetwork, trainer: Trainer) -> Optimizer:
-    """Fused AdamW with a rate of their own for the heads; biases and norms do not decay."""
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    """Fused AdamW; heads have a rate of their own, lower layers a lower one, biases and norms no decay."""
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((_peak(name, network, trainer), parameter.ndim > 1), []).append(parameter)
     return AdamW(
         [
-            {
-                "params": parameters,
-                "peak": trainer.learning_rate if encoder else trainer.head_learning_rate,
-                "weight_decay": trainer.weight_decay if matrix else 0.0,
-            }
-            for (encoder, matrix), parameters in groups.items()
+            {"params": parameters, "peak": peak, "weight_decay": trainer.weight_decay if matrix else 0.0}
+            for (peak, matrix), parameters in groups.items()
         ],
         lr=trainer.learning_rate,
         fused=True,
     )
+
+
+def _peak(name: str, network: WindowNetwork, trainer: Trainer) -> float:
+    """The highest rate of a parameter."""
+    if not name.startswith("encoder."):
+        return trainer.head_learning_rate
+    layers = network.encoder.config.num_hidden_layers
+    layer = re.search(r"\.layers?\.(\d+)\.", name)
+    above = layers - 1 - int(layer[1]) if layer else layers
+    return float(trainer.learning_rate * trainer.layer_decay**above)
 
 
 def _set_rate(optimizer: AcceleratedOptimizer, trainer: Trainer, step: int, steps: int) -> None:
@@ -171,19 +206,6 @@ def _set_rate(optimizer: AcceleratedOptimizer, trainer: Trainer, step: int, step
     share = (step + 1) / warm if step < warm else (steps - step) / max(1.0, steps - warm)
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * share
-
-
-def _computes_bf16(precision: str) -> bool:
-    """Whether to train in bfloat16: asked for, or `auto` on a processor that is faster in it.
-
-    Among CPUs those are the ones with AMX. AVX512-BF16 alone multiplies matrices at half the speed of
-    fp32 in today's oneDNN.
-    """
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def _copied(network: WindowNetwork) -> State:

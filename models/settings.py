@@ -83,6 +83,8 @@ class EncoderModel(Settings):
     """Tokens of a window."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the heads."""
+    fresh_layers: int = Field(default=0, ge=0)
+    """Top layers of the encoder that start from random weights (Zhang et al. 2021)."""
     freeze_embeddings: bool = True
     """Whether word embeddings keep their pre-trained values."""
 
@@ -103,6 +105,10 @@ class Trainer(Settings):
     """Peak rate of the encoder."""
     head_learning_rate: float = Field(default=1e-3, gt=0)
     """Peak rate of the heads, which start from nothing."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Factor of the rate from each layer of the encoder to the one below it (Howard and Ruder 2018)."""
+    average: float = Field(default=0.0, ge=0, lt=1)
+    """Share that a moving average of the weights keeps at each step; 0 takes the weights as they are."""
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's decay of weight matrices."""
     warmup: float = Field(default=0.1, ge=0, le=1)

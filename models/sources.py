@@ -89,6 +89,23 @@ def load_encoder(source: EncoderSource, max_tokens: int) -> tuple[Any, Windower]
     return encoder, Windower(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), settings)
 
 
+def renew_layers(encoder: Any, number: int) -> None:
+    """Give the top layers of an encoder random weights again.
+
+    Raises:
+        EncoderError: it has fewer.
+    """
+    if not number:
+        return
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    layers = next((stack for stack in stacks if len(stack) == encoder.config.num_hidden_layers), nn.ModuleList())
+    if number > len(layers):
+        raise EncoderError(f"encoder {encoder.config.name_or_path}: {len(layers)} layers, {number} are to be fresh")
+    for layer in layers[-number:]:
+        for module in layer.modules():
+            encoder._init_weights(module)
+
+
 def encoder_facts(source: EncoderSource, encoder: nn.Module) -> dict[str, Any]:
     """What cards and manifests say of an encoder."""
     parameters = sum(parameter.numel() for parameter in encoder.parameters())
