@@ -41,7 +41,9 @@ class Average:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The network with the averaged weights inside the block, with its own again after it."""
-        own = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items() if name in self.state}
+        own = {
+            name: tensor.detach().clone() for name, tensor in self._network.state_dict().items() if name in self.state
+        }
         self._network.load_state_dict(self.state, strict=False)
         try:
             yield

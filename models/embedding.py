@@ -78,7 +78,7 @@ class EmbeddingFamily(WindowedModel):
         _copy(self._output(STANCES), scaler, model.coef_, model.intercept_)
 
     def _output(self, head: str) -> nn.Linear:
-        return cast(nn.Linear, self._network.heads.get_submodule(head).output)
+        return cast("nn.Linear", self._network.heads.get_submodule(head).output)
 
     def _regression(self, c: float) -> LogisticRegression:
         weights = "balanced" if self._settings.class_weights == "balanced" else None

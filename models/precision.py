@@ -59,9 +59,7 @@ def _attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
     with torch.autocast(query.device.type, enabled=False):
-        states, _ = sdpa_attention_forward(
-            module, query.float(), key.float(), value.float(), attention_mask, **options
-        )
+        states, _ = sdpa_attention_forward(module, query.float(), key.float(), value.float(), attention_mask, **options)
     return states.to(query.dtype), None
 
 

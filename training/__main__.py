@@ -1,4 +1,4 @@
-"""The commands of training: `python -m training run|check|evaluate|log|promote`."""
+"""The commands of training: `python -m training run|check|evaluate|fetch|log|promote`."""
 
 from __future__ import annotations
 
@@ -60,14 +60,21 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="measure a bundle on a labelled corpus")
     evaluate.add_argument("model", metavar="MODEL", help="a bundle's directory or an MLflow URI")
-    evaluate.add_argument("--corpus", default="files", metavar="NAME", help="`starter`, or what to call the files")
+    evaluate.add_argument("--corpus", default="files", metavar="NAME",
+                          help="`starter`, a public corpus, or what to call the files")  # fmt: skip
     evaluate.add_argument("--files", type=Path, nargs="+", metavar="FILE", help="JSON lines, CSV or Parquet")
     evaluate.add_argument("--labels", type=Path, metavar="FILE", help="labels in a file of their own, joined by id")
-    evaluate.add_argument("--split", default="test", choices=["train", "validation", "test", "all"],
-                          help="part of the starter corpus, as the model's run parted it (default: test)")  # fmt: skip
+    evaluate.add_argument("--split", default="test", metavar="SPLIT",
+                          help="train, validation, test or all, or another that a public corpus gives; of what the "
+                          "model's run has parted, the part (default: test)")  # fmt: skip
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--json", action="store_true", help="print every figure as JSON")
     evaluate.set_defaults(run=_evaluate)
+
+    fetch = commands.add_parser("fetch", help="download public corpora and verify them")
+    fetch.add_argument("names", nargs="*", metavar="CORPUS", help="default: all of the catalogue")
+    fetch.add_argument("--list", action="store_true", help="say what there is and what it may be used for, and stop")
+    fetch.set_defaults(run=_fetch)
 
     log = commands.add_parser("log", help="track and register a bundle that could not be logged when it was made")
     log.add_argument("bundle", type=Path, metavar="BUNDLE")
@@ -107,26 +114,41 @@ def _check(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from .judge import judge, table
+    from .tracking import log_evaluation
 
-    metrics = judge(options.model, _corpus(options), options.split, options.skip_bad_rows)
-    print(json.dumps(metrics, indent=1) if options.json else table(metrics))
+    corpus = _corpus(options)
+    bundle, metrics = judge(options.model, corpus, options.split, options.skip_bad_rows)
+    print(json.dumps(metrics, indent=1) if options.json else table(metrics), flush=True)
+    run = log_evaluation(bundle, f"{corpus.name}.{options.split}", metrics)
+    LOG.info("logged to run %s" if run else "not logged: MLflow has no run of this bundle", *([run] if run else []))
 
 
 def _corpus(options: argparse.Namespace) -> Corpus:
-    if options.corpus == "starter" and not options.files:
-        return Corpus(name="starter")
-    if not options.files:
-        raise RecipeError(f"--corpus {options.corpus}: name its --files, or `--corpus starter`")
-    for path in (*options.files, *([options.labels] if options.labels else [])):
+    if options.labels and not options.files:
+        raise RecipeError("--labels goes with --files")
+    if options.corpus == "files" and not options.files:
+        raise RecipeError("name a --corpus, or --files")
+    for path in (*(options.files or ()), *([options.labels] if options.labels else [])):
         if not path.is_file():
             raise RecipeError(f"{path}: no such file")
-    return Corpus(name=options.corpus, files=tuple(options.files), labels=options.labels)
+    return Corpus(name=options.corpus, files=options.files and tuple(options.files), labels=options.labels)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from .catalogue import CATALOGUE, FOLDER, described, load_catalogue
+    from .fetch import fetch
+
+    catalogue = load_catalogue(CATALOGUE)
+    print(described(catalogue, options.names), flush=True)
+    if not options.list:
+        fetch(options.names, catalogue, FOLDER)
 
 
 def _quieten() -> None:
     """Keep the libraries' progress bars to terminals, as ours are, and MLflow from reporting on its user."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for name in ("torch.onnx", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")

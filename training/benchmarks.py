@@ -51,25 +51,30 @@ def class_metrics(scores: Floats, truth: Labels) -> dict[str, Any]:
     return _f1(truth, scores.argmax(axis=1))
 
 
-def plover_metrics(scores: Floats, roots: Labels, quads: Labels, quad_of: Sequence[int]) -> dict[str, Any]:
-    """Macro-F1 over root codes, quad codes, and cooperation against conflict (Hu et al. 2024).
-
-    Of a quad code the probability is that of its roots together.
+def root_metrics(scores: Floats, truth: Labels, quad_of: Sequence[int]) -> dict[str, Any]:
+    """Macro-F1 over root codes of PLOVER, and over the quad codes that they imply (Hu et al. 2024).
 
     Args:
         scores: logits of root codes, (items, roots).
-        roots: root codes, (items,).
-        quads: quad codes from 0, (items,), which the corpus gives apart from the roots.
-        quad_of: quad code of every root code.
+        truth: root codes, (items,).
+        quad_of: quad code of every root code, from 0.
     """
-    member = np.eye(4)[list(quad_of)]
-    by_quad = softmax(scores, axis=1) @ member
-    conflict = by_quad[:, 2:].sum(axis=1) > by_quad[:, :2].sum(axis=1)
-    return {
-        **_f1(roots, scores.argmax(axis=1)),
-        "quad_macro_f1": _f1(quads, by_quad.argmax(axis=1))["macro_f1"],
-        "binary_macro_f1": _f1((quads >= 2).astype(np.int64), conflict.astype(np.int64))["macro_f1"],
-    }
+    quads = np.array(quad_of)
+    found = (softmax(scores, axis=1) @ np.eye(4)[quads]).argmax(axis=1)
+    return {**_f1(truth, scores.argmax(axis=1)), "implied_quad_macro_f1": _f1(quads[truth], found)["macro_f1"]}
+
+
+def quad_metrics(scores: Floats, truth: Labels) -> dict[str, Any]:
+    """Macro-F1 over quad codes of PLOVER, and of cooperation against conflict (Hu et al. 2024).
+
+    Args:
+        scores: logits of quad codes, (items, 4).
+        truth: quad codes from 0, (items,).
+    """
+    probabilities = softmax(scores, axis=1)
+    conflict = probabilities[:, 2:].sum(axis=1) > probabilities[:, :2].sum(axis=1)
+    binary = _f1((truth >= 2).astype(np.int64), conflict.astype(np.int64))["macro_f1"]
+    return {**class_metrics(scores, truth), "binary_macro_f1": binary}
 
 
 def tag_metrics(found: Sequence[Sequence[Span]], truth: Sequence[Sequence[Span]]) -> dict[str, Any]:

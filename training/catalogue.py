@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from inference.bundle import file_digest
 from inference.errors import DetenteError
@@ -16,6 +17,8 @@ from .recipe import read_yaml
 
 MIRROR = "DETENTE_MIRROR"
 """Environment variable: a folder that holds the files under their mirror names."""
+CATALOGUE = Path("configs/corpora.yaml")
+"""The catalogue that ships with the project."""
 FOLDER = Path("build/corpora")
 """Where `fetch` puts them."""
 
@@ -30,11 +33,11 @@ class CorpusFile(Settings):
     """One file of a corpus."""
 
     path: str
-    """Its path in the repository."""
+    """Its path in the repository; `{id}` stands for a text of stand-off labels."""
     mirror: str
     """Its name in a mirror, and where `fetch` puts it."""
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """What it must hash to."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """What it must hash to; stand-off labels have a hash of each text instead."""
 
 
 class PublicCorpus(Settings):
@@ -54,8 +57,19 @@ class PublicCorpus(Settings):
     """What else is said of its use."""
     use: Use
     """`share`: models trained on it may be given to others; `own`: models made for oneself, and benchmark figures."""
+    heads: tuple[str, ...] = Field(min_length=1)
+    """What it trains where a recipe does not say."""
+    labels: Path | None = None
+    """Stand-off labels of ours, where the texts alone are somebody else's."""
     files: dict[str, CorpusFile] = Field(min_length=1)
     """Files by split."""
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> PublicCorpus:
+        bare = [split for split, file in self.files.items() if (file.sha256 is None) != (self.labels is not None)]
+        if bare:
+            raise ValueError(f"files.{bare[0]}: expected a sha256, or `labels` with a hash of each text")
+        return self
 
 
 Catalogue = dict[str, PublicCorpus]
@@ -74,11 +88,13 @@ def load_catalogue(path: Path) -> Catalogue:
     catalogue = {}
     for name, entry in content.items():
         try:
-            catalogue[str(name)] = PublicCorpus.model_validate(entry)
+            corpus = PublicCorpus.model_validate(entry)
         except ValidationError as error:
             problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise CatalogueError(f"{path}: {name}: {key}: {problem['msg']}") from None
+            key = ".".join(map(str, (name, *problem["loc"])))
+            raise CatalogueError(f"{path}: {key}: {problem['msg'].removeprefix('Value error, ')}") from None
+        labels = corpus.labels and path.parent / corpus.labels
+        catalogue[str(name)] = corpus.model_copy(update={"labels": labels})
     return catalogue
 
 
@@ -107,6 +123,33 @@ def check_use(name: str, corpus: PublicCorpus, purpose: Use) -> None:
         )
 
 
+def described(catalogue: Catalogue, names: Sequence[str] = ()) -> str:
+    """What corpora are, and what each would be used for, as text.
+
+    Args:
+        catalogue: knows them.
+        names: of some; none stands for all.
+
+    Raises:
+        CatalogueError: one is not known.
+    """
+    uses = {
+        "share": "for any model",
+        "own": "for models of your own and benchmark figures, not for models to give away",
+    }
+    lines = []
+    for name in names or catalogue:
+        corpus = entry(catalogue, name)
+        lines += [
+            f"{name}: {corpus.about}",
+            f"  trains    {', '.join(corpus.heads)}; splits {', '.join(corpus.files)}",
+            f"  use       {uses[corpus.use]} (licence: {corpus.licence}; {corpus.terms})",
+            f"  from      {corpus.repository} @ {corpus.commit[:12]}",
+            f"  cite      {corpus.cite}",
+        ]
+    return "\n".join(lines)
+
+
 def at_hand(name: str, corpus: PublicCorpus, split: str, folder: Path = FOLDER) -> Path:
     """Where a file of a corpus lies, verified.
 
@@ -126,12 +169,12 @@ def at_hand(name: str, corpus: PublicCorpus, split: str, folder: Path = FOLDER) 
 
 
 def verify(name: str, file: CorpusFile, path: Path) -> None:
-    """Make sure that a file is the one that the catalogue means.
+    """Make sure that a file is the one that the catalogue means; stand-off labels have their reader verify each text.
 
     Raises:
         CatalogueError: it is not.
     """
-    found = file_digest(path)
+    found = file_digest(path) if file.sha256 else None
     if found != file.sha256:
         raise CatalogueError(
             f"corpus {name}: {path} is cut short or altered: sha256 {found}, expected {file.sha256}; "

@@ -18,6 +18,7 @@ from inference.schema import Article
 from .annotation import AnnotationError, annotate
 from .catalogue import Catalogue, at_hand, entry
 from .public.readers import READERS
+from .public.standoff import read as read_labelled
 from .recipe import STARTER, Corpus
 
 LOG = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ FEATURES = Features(
         "id": Value("string"),
         "corpus": Value("string"),
         "part": Value("string"),
+        "sentence": Value("bool"),
         "event": Value("string"),
         "date": Value("string"),
         "title": Value("string"),
@@ -68,8 +70,8 @@ FEATURES = Features(
 `actors` holds mentions by their offsets, all of them where `all_actors` is true: then a pair without a stance
 is neutral. `stances` holds the place of a sentence and two canonical names.
 
-A row of a public corpus is one sentence, whatever its punctuation says: `part` tells whether it is its corpus' `train`
-or `validation`, and its labels stand by head in `pairs`, `classes` and `tags`."""
+`part` tells what part of a public corpus a row is of. Where `sentence` is true the text is one sentence, whatever its
+punctuation says, and its labels stand by head in `pairs`, `classes` and `tags`."""
 
 
 class CorpusError(DetenteError):
@@ -123,12 +125,13 @@ def load_corpora(
 def _public(corpus: Corpus, catalogue: Catalogue, splits: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The rows of a corpus of the catalogue."""
     known = entry(catalogue, corpus.name)
-    read, head = READERS[corpus.name]
     for split in splits:
-        if split in known.files or splits != LEARNED:
-            for row in read(at_hand(corpus.name, known, split)):
-                row |= {"id": f"{corpus.name}/{split}/{row['id']}", "corpus": corpus.name, "part": split}
-                yield _kept(row, corpus.heads or (head,))
+        if split not in known.files and splits == LEARNED:
+            continue
+        path = at_hand(corpus.name, known, split)
+        for row in read_labelled(path, known.labels, split) if known.labels else READERS[corpus.name](path):
+            row |= {"id": f"{corpus.name}/{split}/{row['id']}", "corpus": corpus.name, "part": split}
+            yield _kept(row, corpus.heads or known.heads)
 
 
 def _kept(row: dict[str, Any], heads: Sequence[str] | None) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def _kept(row: dict[str, Any], heads: Sequence[str] | None) -> dict[str, Any]:
         return row
     kept = {name: row.get(name) if name in heads else None for name in (TOPICS, STANCES)}
     for key in ("pairs", "classes", "tags"):
-        kept[key] = [label for label in row.get(key) or () if label["head"] in heads]
+        kept[key] = [label for label in row.get(key) or () if label["head"] in heads] or None
     return row | kept
 
 

@@ -34,13 +34,13 @@ def _example(row: Mapping[str, Any], heads: Mapping[str, Head], weight: float) -
     topics = None
     if row["topics"] is not None and TOPICS in heads:
         topics = np.array([topic in row["topics"] for topic in heads[TOPICS].labels], dtype=np.float32)
-    if row["part"] is None:
-        document = Document.build(article, mentions)
-        stances, others = _stances(document, row), {}
-    else:
+    if row["sentence"]:
         document = _sentence(article, mentions, row)
         others = _others(document, row, heads)
         stances = others.pop(STANCES, np.full(len(document.pairs), UNLABELLED, dtype=np.int64))
+    else:
+        document = Document.build(article, mentions)
+        stances, others = _stances(document, row), {}
     return Example(document, topics, stances, others, row["corpus"], weight)
 
 

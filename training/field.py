@@ -12,11 +12,14 @@ from inference.scorer import Scores
 from inference.tags import tagged_spans
 from models.base import Example, class_arrays
 
-from .benchmarks import class_metrics, dse_metrics, plover_metrics, tag_metrics
+from .benchmarks import class_metrics, dse_metrics, quad_metrics, root_metrics, tag_metrics
 from .heads import DSE, PLOVER, PLOVER_QUAD
 from .public.plover import ROOT_QUADS
 
 Span = tuple[int, int, str]
+
+QUAD_OF_ROOT = [int(code) - 1 for code in ROOT_QUADS.values()]
+"""Quad code of every root code, from 0."""
 
 
 def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: Head) -> dict[str, Any]:
@@ -35,10 +38,9 @@ def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: H
     if head.kind == "tags":
         return tag_metrics([found_spans(*row, head) for row in rows], [true_spans(row[0], head) for row in rows])
     logits, classes = class_arrays(examples, scores, head)
-    if head == PLOVER and all(PLOVER_QUAD.name in example.others for example, _ in rows):
-        quads = np.concatenate([example.classes(PLOVER_QUAD) for example, _ in rows])
-        return plover_metrics(logits, classes, quads, [int(ROOT_QUADS[root]) - 1 for root in head.labels])
-    return class_metrics(logits, classes)
+    if head == PLOVER:
+        return root_metrics(logits, classes, QUAD_OF_ROOT)
+    return quad_metrics(logits, classes) if head == PLOVER_QUAD else class_metrics(logits, classes)
 
 
 def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:

@@ -2,52 +2,85 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from inference.actors import ActorFinder
+from inference.bundle import Bundle
+from inference.heads import STANCES, TOPICS
 from inference.predictor import Predictor
 
-from .corpora import load_corpora
+from .catalogue import CATALOGUE, entry, load_catalogue
+from .corpora import LEARNED, CorpusError, load_corpora
 from .evaluate import Metrics, evaluate
 from .examples import to_examples
+from .heads import all_heads
 from .recipe import Corpus
 from .report import Report
 
 
-def judge(model: str, corpus: Corpus, split: str = "test", skip_bad_rows: bool = False) -> Metrics:
-    """Score a corpus with a bundle and measure topics and same-sentence stances given the labelled actors.
+def judge(
+    model: str, corpus: Corpus, split: str = "test", skip_bad_rows: bool = False, catalogue: Path = CATALOGUE
+) -> tuple[Bundle, Metrics]:
+    """Score a corpus with a bundle and measure every head that both know, given the labelled actors.
 
     Args:
         model: a bundle's directory or an MLflow URI.
         corpus: what to measure on.
-        split: part of a corpus that the bundle was trained on, as its run parted it; `all` for all of
-            it. A corpus that it was not trained on is always measured whole.
+        split: a split of a public corpus; part of a corpus that the bundle was trained on, as its run parted it; `all`
+            for all of it. Files that it was not trained on are always measured whole.
         skip_bad_rows: whether bad rows are left out instead of stopping the measurement.
+        catalogue: where the public corpora are.
+
+    Returns:
+        The bundle, and its metrics.
 
     Raises:
         DetenteError: the bundle or the corpus cannot be read.
     """
     predictor = Predictor.load(model)
     manifest = predictor.bundle.manifest
-    finder = ActorFinder(predictor.bundle.forms())
-    known = load_catalogue(catalogue) if corpus.public else None
-    dataset = load_corpora([corpus], manifest.topics, finder, skip_bad_rows, known, (split,))
     report = Report.of(predictor.bundle)
-    if split in report.split and not known and corpus.name in {each["name"] for each in report.corpora}:
-        chosen = set(report.split[split])
-        dataset = dataset.select([row for row, id in enumerate(dataset["id"]) if id in chosen])
+    known = load_catalogue(catalogue) if corpus.public else {}
+    given = entry(known, corpus.name).files if corpus.public else {}
+    parted = set(report.split.get(split, ())) if corpus.name in {each["name"] for each in report.corpora} else set()
+    # A part that the corpus does not give was drawn by the run from what the corpus gives for training.
+    splits = (split,) if split in given or not parted else LEARNED
+    dataset = load_corpora(
+        [corpus], manifest.topics, ActorFinder(predictor.bundle.forms()), skip_bad_rows, known, splits
+    )
+    if parted and split not in given:
+        dataset = dataset.select([row for row, id in enumerate(dataset["id"]) if id in parted])
     examples = to_examples(dataset, all_heads(manifest.topics))
     scores = predictor.score([example.document for example in examples], others=True)
-    return evaluate(examples, scores, manifest.heads, manifest.decisions)
+    metrics = evaluate(examples, scores, manifest.heads, manifest.decisions)
+    if set(metrics) == {"articles"}:
+        heads = ", ".join(head.name for head in manifest.heads)
+        raise CorpusError(f"corpus {corpus.name}: none of its labels is of a head of {model}, which has {heads}")
+    return predictor.bundle, metrics
 
 
 def table(metrics: Metrics) -> str:
-    """The figures as text, a line a label."""
+    """The figures as text: a line a label of topics and stances, a line of figures for each further head."""
     lines = [f"{metrics['articles']} articles"]
-    for head in ("topics", "stances"):
-        if head in metrics:
-            lines += ["", *_head(head, metrics[head])]
+    for name, head in metrics.items():
+        if name in (TOPICS, STANCES):
+            lines += ["", *_head(name, head)]
+        elif name != "articles":
+            lines += ["", *_field(name, head)]
     return "\n".join(lines)
+
+
+def _field(name: str, head: dict[str, Any]) -> list[str]:
+    figures = [
+        f"{key.replace('_f1', '-F1').replace('_', ' ')} {value:.3f}"
+        for key, value in head.items()
+        if isinstance(value, float)
+    ]
+    lines = [f"{name:24}{', '.join(figures)}, support {head['support']}"]
+    for label, row in head.get("labels", {}).items():
+        lines.append(f"  {label:22}F1 {row['micro_f1']:.3f}, support {row['support']}")
+    return lines
 
 
 def _head(name: str, head: dict[str, Any]) -> list[str]:

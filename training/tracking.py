@@ -38,7 +38,7 @@ from .registry import (
 )
 from .report import CARD, Report
 
-__all__ = ["LoggedRun", "TrackingError", "log_bundle"]
+__all__ = ["LoggedRun", "TrackingError", "log_bundle", "log_evaluation"]
 
 _KIND = "mlflow.experimentKind"
 """Tag by which MLflow's pages tell training from work with chat models."""
@@ -95,6 +95,39 @@ def log_bundle(bundle: Bundle) -> LoggedRun:
         raise TrackingError(
             f"MLflow at {without_password(uri)}: {cause(error)}\n{done[-1]}; the bundle is safe at {bundle.path}: "
             f"`python -m training log {bundle.path}` logs it later"
+        ) from error
+
+
+def log_evaluation(bundle: Bundle, name: str, metrics: Mapping[str, Any]) -> str | None:
+    """Add the figures of an evaluation to the run that made a bundle.
+
+    Args:
+        bundle: what was measured.
+        name: what on, such as `dse.test`; it begins each metric's name.
+        metrics: as `training.evaluate.evaluate` gives them.
+
+    Returns:
+        The run's id, None where MLflow has no run of the bundle.
+
+    Raises:
+        TrackingError: MLflow is away or refuses.
+    """
+    uri = tracking_uri()
+    try:
+        with connection(uri) as client:
+            ids = [experiment.experiment_id for experiment in client.search_experiments()]
+            runs = client.search_runs(ids, f"tags.bundle_digest = '{bundle.digest}'", max_results=1)
+            if not runs:
+                return None
+            run_id, now = str(runs[0].info.run_id), int(time() * 1000)
+            numbers = [(key, value) for key, value in _flat(metrics, f"{name}.") if _is_number(value)]
+            found = [Metric(_key(key.replace(".labels.", ".")), value, now, 0) for key, value in numbers]
+            for batch in _batches(found, _METRICS_PER_BATCH):
+                client.log_batch(run_id, metrics=batch)
+            return run_id
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"MLflow at {without_password(uri)}: {cause(error)}; the figures above were not logged"
         ) from error
 
 

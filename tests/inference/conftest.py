@@ -14,9 +14,10 @@ from hypothesis import settings
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from inference.actors import ActorFinder
-from inference.bundle import ACTORS, MANIFEST, ONNX, SKOPS, TOKENIZER, Bundle, Manifest, write_bundle
+from inference.bundle import ACTORS, HEADS, MANIFEST, ONNX, SKOPS, TOKENIZER, Bundle, Manifest, write_bundle
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.document import Document, Pair
+from inference.heads import Head, stance_head
 from inference.predictor import Predictor
 from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Article
 from inference.windows import Windower, WindowSettings
@@ -25,6 +26,7 @@ settings.register_profile("offline", derandomize=True, deadline=None, max_exampl
 settings.load_profile("offline")
 
 TOPICS = ("diplomacy", "armed_conflict", "trade_economy")
+SCORED = (Head("topics", "topics", TOPICS), stance_head())
 FORMS = {
     "Russia": "Russia",
     "Moscow": "Russia",
@@ -78,7 +80,7 @@ def linear_bundle(tmp_path_factory: pytest.TempPathFactory, articles: list[Artic
     from models.linear import LinearFamily
     from models.settings import LinearModel
 
-    family = LinearFamily(LinearModel(family="linear", min_articles=1), TOPICS, seed=1)
+    family = LinearFamily(LinearModel(family="linear", min_articles=1), SCORED, seed=1)
     examples = []
     for article in articles:
         document = Document.build(article, finder.find(article))
@@ -87,7 +89,7 @@ def linear_bundle(tmp_path_factory: pytest.TempPathFactory, articles: list[Artic
     family.fit(examples, examples, lambda epoch, measured: None)
     files = _files(tmp_path_factory)
     family.export(files)
-    manifest = Manifest("linear", TOPICS, ("topics", "stances"), _decisions(), None, _provenance())
+    manifest = Manifest("linear", TOPICS, SCORED, _decisions(), None, _provenance())
     return write_bundle(tmp_path_factory.mktemp("linear") / "bundle", manifest, files).path
 
 
@@ -102,10 +104,10 @@ def _class(document: Document, pair: Pair) -> int:
 @pytest.fixture(scope="session")
 def encoder_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
-    from torch import nn
+    from safetensors.numpy import save_file
     from transformers import BertConfig, BertModel
 
-    from models.network import PairHead, WindowNetwork, export_onnx
+    from models.network import WindowNetwork, export_onnx
 
     tokenizer = tiny_tokenizer()
     torch.manual_seed(1)
@@ -118,12 +120,13 @@ def encoder_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_position_embeddings=64,
         initializer_range=0.5,  # wide enough that answers differ from article to article
     )
-    network = WindowNetwork(BertModel(config, add_pooling_layer=False), nn.Linear(32, len(TOPICS)), PairHead(32, 0.0))
+    network = WindowNetwork(BertModel(config, add_pooling_layer=False), SCORED)
     files = _files(tmp_path_factory)
-    export_onnx(network, files / ONNX)
+    export_onnx(network.encoder, files / ONNX)
+    save_file(network.head_weights(), files / HEADS)
     windows = WindowSettings(max_tokens=48, start=2, end=3, pad=0)
     Windower(tokenizer, windows).save(files / TOKENIZER)
-    manifest = Manifest("encoder", TOPICS, ("topics", "stances"), _decisions(), windows, _provenance())
+    manifest = Manifest("encoder", TOPICS, SCORED, _decisions(), windows, _provenance())
     return write_bundle(tmp_path_factory.mktemp("encoder") / "bundle", manifest, files).path
 
 
@@ -164,12 +167,12 @@ def edited(bundle: Path, copy: Path, **changes: object) -> Path:
     return copy
 
 
-def rebuilt(bundle: Path, place: Path, model: bytes) -> Path:
-    """A bundle whose checksums are right and whose model is other bytes."""
+def rebuilt(bundle: Path, place: Path, model: bytes, name: str | None = None) -> Path:
+    """A bundle whose checksums are right and whose model, or the file of that name, is other bytes."""
     old = Bundle.open(bundle)
     files = place / "files"
     shutil.copytree(bundle, files, ignore=shutil.ignore_patterns(MANIFEST))
-    (files / (SKOPS if old.manifest.family == "linear" else ONNX)).write_bytes(model)
+    (files / (name or (SKOPS if old.manifest.family == "linear" else ONNX))).write_bytes(model)
     return write_bundle(place / "bundle", old.manifest, files).path
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import skops.io
 
-from inference.bundle import ACTORS, FORMAT_VERSION, MANIFEST, Bundle, write_bundle
+from inference.bundle import ACTORS, FORMAT_VERSION, HEADS, MANIFEST, Bundle, write_bundle
 from inference.errors import BundleError
 from inference.predictor import Predictor
 
@@ -92,7 +92,10 @@ def test_manifest_that_is_none(copy, content):
         ({"family": "encoder"}, "names no model.onnx, which the encoder family needs"),
         ({"files": {}}, f"names no {ACTORS}"),
         ({"files": None}, "not a manifest"),
-        ({"topics": ["other"]}, "thresholds are for other topics"),
+        ({"topics": ["other"]}, "the head topics has other labels than the topics"),
+        ({"topics": ["other"], "heads": []}, "thresholds are for other topics"),
+        ({"heads": ["topics", "stances"]}, "not a manifest"),
+        ({"heads": [{"name": "mood", "kind": "mood", "labels": []}]}, "head mood: kind 'mood', expected one of topics"),
         ({"windows": {"max_tokens": 9}}, "not a manifest"),
     ],
 )
@@ -105,6 +108,17 @@ def test_skops_with_an_untrusted_type(linear_bundle, tmp_path):
     path = rebuilt(linear_bundle, tmp_path, hostile)
     with pytest.raises(BundleError, match=r"holds types that no detente bundle has: .*StringIO"):
         Predictor.load(path)
+
+
+def test_an_encoder_bundle_needs_its_heads(encoder_bundle, tmp_path):
+    files = {name: digest for name, digest in Bundle.open(encoder_bundle).manifest.files.items() if name != HEADS}
+    path = edited(encoder_bundle, tmp_path / "copy", files=files)
+    assert f"names no {HEADS}, which the encoder family needs" in refusal(path)
+
+
+def test_heads_that_are_none(encoder_bundle, tmp_path):
+    with pytest.raises(BundleError, match=rf"{HEADS}: cannot be read"):
+        Predictor.load(rebuilt(encoder_bundle, tmp_path, b"PK", HEADS))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x80\x04K\x01."])

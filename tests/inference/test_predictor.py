@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from inference.errors import BundleError, InputError
 from inference.predictor import Predictor
 from inference.schema import Article, Prediction
 
-from .conftest import FORMS, TOPICS
+from .conftest import FORMS, SCORED, TOPICS, edited
 
 PIECES = st.lists(st.sampled_from([*FORMS, " ", ". ", "\n", "praised ", "condemned ", "The "]) | st.text(max_size=5))
 TEXTS = PIECES.map("".join)
@@ -228,10 +229,9 @@ def test_nothing_in_nothing_out(predictor):
 
 
 def test_heads_that_were_not_trained_say_nothing(linear_bundle, tmp_path):
-    from .conftest import edited
-
-    topics = Predictor.load(edited(linear_bundle, tmp_path / "topics", heads=["topics"]))
-    stances = Predictor.load(edited(linear_bundle, tmp_path / "stances", heads=["stances"]))
+    topics, stances = (
+        Predictor.load(edited(linear_bundle, tmp_path / head.name, heads=[asdict(head)])) for head in SCORED
+    )
     assert one(topics, text="Russia praised Iran.").stances == ()
     assert one(stances, text="Russia praised Iran.").topics == ()
 

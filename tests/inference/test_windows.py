@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.actors import ActorFinder
-from inference.document import Document
+from inference.document import UNNAMED, Document, Pair
 from inference.schema import Article
 from inference.windows import Windower, WindowSettings, batches, collate
 
@@ -97,5 +97,32 @@ def test_collate_averages_over_the_tokens_of_a_row():
     assert len(batch.pairs) == len(doc.pairs)
 
 
-def test_collate_of_windows_without_pairs_still_has_one():
-    assert collate(windower(16).windows(document("x")), PAD).pairs.tolist() == [[0, 0, 0]]
+def test_collate_of_windows_without_pairs_has_none():
+    batch = collate(windower(16).windows(document("x")), PAD)
+    assert batch.pairs.shape == (0, 3)
+    assert batch.pool.shape[:2] == (1, 0)
+
+
+@given(TEXT, st.integers(4, 40))
+def test_offsets_are_the_places_of_the_tokens(pieces, max_tokens):
+    text = "".join(pieces)
+    doc = Document.build(Article("1", text, "Iran spoke."), [])
+    windows = windower(max_tokens).windows(doc)
+    tokenizer = tiny_tokenizer()
+    for window in windows:
+        assert window.offsets().shape == (len(window.ids) - 2, 3)
+        for (place, start, end), id in zip(window.offsets().tolist(), window.ids[1:-1], strict=True):
+            token = tokenizer.id_to_token(id).removeprefix("##")
+            assert token in ((text if place else "Iran spoke.")[start:end].lower(), "[UNK]")
+    places = np.concatenate([window.offsets() for window in windows])
+    assert places[:, :2].tolist() == sorted(places[:, :2].tolist()), "the title first, then by place"
+
+
+def test_an_unnamed_actor_is_read_off_the_opening_token():
+    (sentence,) = document("Russia spoke.").sentences
+    article = Article("1", "Russia spoke.")
+    pairs = (Pair(0, UNNAMED, "Russia"), Pair(0, "Russia", UNNAMED))
+    (window,) = windower(16).windows(Document(article, sentence.mentions, (sentence,), pairs))
+    assert [number for number, *_ in window.pairs] == [0, 1]
+    assert [window.rows[window.pairs[0][1]], window.rows[window.pairs[1][2]]] == [[(0, 1)], [(0, 1)]]
+    assert window.rows[window.pairs[0][2]] == window.rows[window.pairs[1][1]] == [(1, 2)]

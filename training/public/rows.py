@@ -40,7 +40,7 @@ def sentence(id: str, text: str, actors: Spans | None = None, **labels: Any) -> 
         for start, end in spans
     ]
     mentions.sort(key=lambda mention: (mention["start"], mention["end"]))
-    return {"id": id, "text": text, "actors": mentions or None, **labels}
+    return {"id": id, "text": text, "sentence": True, "actors": mentions or None, **labels}
 
 
 def pair(head: str, source: str, target: str, label: str) -> dict[str, str]:

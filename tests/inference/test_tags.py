@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.heads import Head
+from inference.tags import Span, tagged_spans
+
+HEAD = Head("names", "tags", ("person", "place"))
+OUT, PERSON, IN_PERSON, PLACE, IN_PLACE = range(HEAD.outputs)
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ([OUT, OUT], []),
+        ([], []),
+        ([PERSON], [(0, 1, "person")]),
+        ([OUT, PERSON, IN_PERSON, IN_PERSON, OUT], [(1, 4, "person")]),
+        ([PERSON, PERSON], [(0, 1, "person"), (1, 2, "person")]),
+        ([PERSON, IN_PERSON, PLACE, IN_PLACE], [(0, 2, "person"), (2, 4, "place")]),
+        # An inside begins a span where none of its label is before it.
+        ([IN_PERSON, IN_PERSON], [(0, 2, "person")]),
+        ([OUT, IN_PLACE, OUT], [(1, 2, "place")]),
+        ([PERSON, IN_PLACE, IN_PLACE], [(0, 1, "person"), (1, 3, "place")]),
+        ([IN_PERSON, IN_PLACE, IN_PERSON], [(0, 1, "person"), (1, 2, "place"), (2, 3, "person")]),
+        ([PERSON, OUT, IN_PERSON], [(0, 1, "person"), (2, 3, "person")]),
+        ([PLACE, IN_PLACE, PLACE], [(0, 2, "place"), (2, 3, "place")]),
+    ],
+)
+def test_spans_of_tags(tags: list[int], expected: list[tuple[int, int, str]]):
+    tokens = [(1, 10 * token, 10 * token + 7) for token in range(len(tags))]
+    assert _spans(tokens, tags) == [(1, 10 * first, 10 * (end - 1) + 7, label) for first, end, label in expected]
+
+
+def test_a_span_ends_with_the_title():
+    tokens = [(0, 0, 4), (0, 5, 9), (1, 0, 3), (1, 4, 8)]
+    assert _spans(tokens, [OUT, PLACE, IN_PLACE, IN_PLACE]) == [(0, 5, 9, "place"), (1, 0, 8, "place")]
+
+
+def test_the_likeliest_tag_counts():
+    scores = np.array([[0.1, 0.2, 0.0, 0.15, 0.0], [-3.0, -4.0, -2.0, -2.5, -9.0]])
+    assert tagged_spans(np.array([(1, 0, 2), (1, 2, 5)]), scores, HEAD) == [(1, 0, 5, "person")]
+
+
+def _spans(tokens: list[tuple[int, int, int]], tags: list[int]) -> list[Span]:
+    return tagged_spans(np.array(tokens, dtype=np.int64).reshape(-1, 3), np.eye(HEAD.outputs)[tags], HEAD)

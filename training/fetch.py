@@ -1,0 +1,141 @@
+"""Downloads public corpora: with progress, going on where it was interrupted, and verified."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+from urllib3.util import Retry
+
+from .catalogue import MIRROR, Catalogue, CatalogueError, PublicCorpus, at_hand, entry, verify
+from .public.rows import RowError
+from .public.standoff import opening, read_labels
+
+LOG = logging.getLogger(__name__)
+
+UPSTREAM = "https://raw.githubusercontent.com"
+_SECONDS = (10, 60)
+"""To connect, and between two pieces of an answer."""
+_PIECE = 1 << 16
+
+
+def fetch(names: Sequence[str], catalogue: Catalogue, folder: Path, upstream: str = UPSTREAM) -> None:
+    """Download what is not there yet, and verify what is. Where a mirror is named, its files are only verified.
+
+    Args:
+        names: of corpora; none stands for all.
+        catalogue: knows them.
+        folder: where files go, under their mirror names.
+        upstream: address before owner and repository.
+
+    Raises:
+        CatalogueError: a corpus is not known; or, when all others are done, with each file that could not be had.
+    """
+    corpora = {name: entry(catalogue, name) for name in names or catalogue}
+    problems = []
+    with _session() as session:
+        for name, corpus in corpora.items():
+            for split in corpus.files:
+                try:
+                    if not os.environ.get(MIRROR):
+                        _download(session, name, corpus, split, folder, upstream)
+                    LOG.info("%s: %s", name, at_hand(name, corpus, split, folder))
+                except CatalogueError as error:
+                    problems.append(str(error))
+    if problems:
+        raise CatalogueError("\n".join(problems))
+
+
+def _download(
+    session: requests.Session, name: str, corpus: PublicCorpus, split: str, folder: Path, upstream: str
+) -> None:
+    """Download a file unless it is there; what is cut short is gone on with, what is altered is begun anew."""
+    file = corpus.files[split]
+    path = folder / file.mirror
+    if path.is_file():
+        return
+    url = f"{upstream}/{corpus.repository}/{corpus.commit}/{file.path}"
+    partial = path.with_name(f"{path.name}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if corpus.labels is None:
+            _whole(session, url, partial)
+        else:
+            _texts(session, url, corpus.labels, partial)
+    except (requests.RequestException, OSError, RowError) as error:
+        expected = f"a file with sha256 {file.sha256}" if file.sha256 else f"the texts that {corpus.labels} is about"
+        raise CatalogueError(
+            f"corpus {name}: {url}: {_cause(error)}; expected {expected}; `python -m training fetch {name}` goes on "
+            f"where this stopped; if you have a copy, name its folder in ${MIRROR}"
+        ) from error
+    try:
+        verify(name, file, partial)
+    except CatalogueError:
+        partial.unlink()
+        raise
+    partial.replace(path)
+
+
+def _whole(session: requests.Session, url: str, partial: Path) -> None:
+    """Download one file, after what is there of it."""
+    have = partial.stat().st_size if partial.is_file() else 0
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
+    with session.get(quote(url, safe=":/"), headers=headers, stream=True, timeout=_SECONDS) as answer:
+        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # all of it is there, or more, which its digest will show
+        answer.raise_for_status()
+        goes_on = answer.status_code == requests.codes.partial_content
+        size = int(answer.headers.get("Content-Length", 0)) + (have if goes_on else 0)
+        with (
+            partial.open("ab" if goes_on else "wb") as out,
+            tqdm(total=size or None, initial=have if goes_on else 0, unit="B", unit_scale=True, desc=partial.stem,
+                 disable=None, leave=False) as bar,
+        ):  # fmt: skip
+            for piece in answer.iter_content(_PIECE):
+                out.write(piece)
+                bar.update(len(piece))
+
+
+def _texts(session: requests.Session, url: str, labels: Path, partial: Path) -> None:
+    """Download the texts of stand-off labels, those that are not there yet."""
+    wanted = list(read_labels(labels))
+    have = {row["id"]: row for row in _written(partial)}
+    with partial.open("w", encoding="utf-8") as out:
+        for row in have.values():
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        for label in tqdm(wanted, partial.stem, unit="text", disable=None, leave=False):
+            if label["id"] not in have:
+                answer = session.get(url.replace("{id}", quote(label["id"])), timeout=_SECONDS)
+                answer.raise_for_status()
+                out.write(json.dumps(opening(answer.content, label), ensure_ascii=False) + "\n")
+
+
+def _written(partial: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of an interrupted download."""
+    for line in partial.read_text("utf-8").splitlines(keepends=True) if partial.is_file() else ():
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    retry = Retry(total=3, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, requests.HTTPError):
+        return f"upstream answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.RequestException):
+        return f"upstream does not answer ({type(error).__name__})"
+    return str(error)

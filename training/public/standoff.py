@@ -1,0 +1,97 @@
+"""Labels that stand apart from the texts they are of, which are somebody else's and not ours to give away.
+
+A line of labels is one article: `id`, the `part` that it belongs to (`train` or `test`), `length` of the opening that
+was read, in code points, `sha256` of title, line feed and opening, and `topics`, `actors` and `stances` as
+`training.corpora.FEATURES` has them, by offsets. `allsides.jsonl` was read and labelled by a language model by the
+codebook, one reader each; articles of one event are in one part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .rows import RowError
+
+_KEYS = {"id", "part", "length", "sha256", "topics", "actors", "stances"}
+
+
+def read_labels(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file of labels.
+
+    Raises:
+        RowError: one is not as described above.
+    """
+    for number, row in _lines(path):
+        if set(row) != _KEYS:
+            raise RowError(f"{path}:{number}: keys {', '.join(row)}, expected {', '.join(sorted(_KEYS))}")
+        yield row
+
+
+def read(path: Path, labels: Path, part: str) -> Iterator[dict[str, Any]]:
+    """One row an article of a part, its text joined to its labels.
+
+    Args:
+        path: JSON lines with `id`, `title`, `date` and `text`; what stands before a hyphen in an id does not count.
+        labels: the labels.
+        part: `train` or `test`.
+
+    Raises:
+        RowError: a text is missing, or is another than the one that was labelled.
+    """
+    texts = {str(row.get("id")).rpartition("-")[2]: row for _, row in _lines(path)}
+    for label in read_labels(labels):
+        if label["part"] != part:
+            continue
+        if label["id"] not in texts:
+            raise RowError(
+                f"{path}: no text with the id {label['id']}, which {labels.name} has labels of; fetch it again"
+            )
+        row = texts[label["id"]]
+        title, text = str(row.get("title")), str(row.get("text"))
+        if digest(title, text) != label["sha256"]:
+            raise RowError(
+                f"{path}: the text {label['id']} is cut short or altered: sha256 {digest(title, text)}, "
+                f"expected {label['sha256']}; fetch it again"
+            )
+        yield {
+            "id": label["id"], "date": row.get("date"), "title": title, "text": text, "all_actors": True,
+            **{key: label[key] for key in ("topics", "actors", "stances")},
+        }  # fmt: skip
+
+
+def opening(raw: bytes, label: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an article that was labelled, from the JSON file that its publisher has of it.
+
+    Raises:
+        RowError: the file is another than the one that was labelled.
+    """
+    try:
+        article = json.loads(raw)
+        title, date, text = (article[key] for key in ("title", "date", "content_original"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RowError(f"{label['id']}: not an article ({type(error).__name__}: {error})") from None
+    text = text[: label["length"]]
+    if digest(title, text) != label["sha256"]:
+        raise RowError(f"{label['id']}: sha256 {digest(title, text)}, expected {label['sha256']}")
+    return {"id": label["id"], "title": title, "date": date, "text": text}
+
+
+def digest(title: str, text: str) -> str:
+    """The sha256 of what was labelled."""
+    return hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise RowError(f"{path}:{number}: not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise RowError(f"{path}:{number}: found {type(row).__name__}, expected an object")
+            yield number, row
