@@ -37,6 +37,7 @@ class Example:
             for tags the field (0 the title, 1 the text), start, end and label of every span, (spans, 4).
         corpus: where it comes from; a training step reads one corpus.
         weight: times that an epoch reads it; of examples with 0.5 it reads half.
+        soft: scores of teachers by head, as `inference.scorer.Scores` has them.
     """
 
     document: Document
@@ -45,6 +46,11 @@ class Example:
     others: Mapping[str, Labels] = field(default_factory=dict)
     corpus: str = ""
     weight: float = 1.0
+    soft: Mapping[str, Floats] = field(default_factory=dict)
+
+    def teaches(self, head: Head) -> bool:
+        """Whether there is something to learn from it for a head."""
+        return head.name in self.soft or self.has(head)
 
     def has(self, head: Head) -> bool:
         """Whether it has a label for a head."""

@@ -69,7 +69,7 @@ class Finetuner:
             on_epoch: told of every epoch, on the main process alone; after an interruption of those before it too.
         """
         heads = list(self._network.specs.values())
-        train = [example for example in train if any(example.has(head) for head in heads)]
+        train = [example for example in train if any(example.teaches(head) for head in heads)]
         bf16 = computes_bf16(self._trainer.precision)
         accelerator = _accelerator(bf16)
         self._network.to(accelerator.device)
@@ -145,7 +145,7 @@ class Finetuner:
             read = [self._read(windows[number]) for number in step]
             batch = collate([window for article in read for window in article], self._windower.settings.pad)
             examples = [train[number] for number in step]
-            heads = [name for name, head in self._network.specs.items() if any(each.has(head) for each in examples)]
+            heads = [name for name, head in self._network.specs.items() if any(each.teaches(head) for each in examples)]
             value = loss(examples, read, parallel(tensors(batch, accelerator.device), heads))
             accelerator.backward(value)
             accelerator.clip_grad_norm_(parallel.parameters(), self._trainer.clip_norm)

@@ -13,6 +13,7 @@ from inference.heads import Head
 from inference.windows import Window
 
 from .base import UNLABELLED, Example, Labels, tag_classes
+from .distil import soft_loss, soft_scores
 from .settings import Trainer
 
 _POWERS = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}
@@ -22,7 +23,7 @@ class MaskedLoss(nn.Module):
     """Binary cross-entropy over topics plus cross-entropy over the other heads; what is not labelled adds nothing.
 
     Args:
-        trainer: weights of heads and of classes.
+        trainer: weights of heads, of classes and of teachers.
         heads: what is learned.
         train: the examples whose label frequencies weigh the classes.
     """
@@ -50,15 +51,28 @@ class MaskedLoss(nn.Module):
             scores: by head, as `WindowNetwork` gives them.
         """
         value = sum((0.0 * each.sum() for each in scores.values()), torch.zeros(()))  # every weight takes part
-        for name, logits in scores.items():
+        read = list(zip(examples, windows, strict=True))
+        for name, found in scores.items():
             head = self._heads[name]
+            logits = found if head.kind in ("pairs", "tags") else article_scores(found, windows)
             share = self._trainer.head_weights.get(name, 1.0)
-            if head.kind == "topics":
-                part = self._topics(head, examples, article_scores(logits, windows))
-            else:
-                part = self._classes(head, examples, windows, logits)
-            value = value.to(part) + share * part
+            value = value.to(logits) + share * self._head(head, read, logits)
         return value
+
+    def _head(self, head: Head, read: Sequence[tuple[Example, Sequence[Window]]], logits: Tensor) -> Tensor:
+        """The loss of one head: of its labels, of its teachers' scores, or of both."""
+        topics = head.kind == "topics"
+        hard = (
+            self._topics(head, [example for example, _ in read], logits)
+            if topics
+            else self._classes(head, read, logits)
+        )
+        if head.kind == "tags":
+            return hard
+        soft = soft_loss(head, logits, soft_scores(head, read), self._trainer.temperature)
+        if soft is None:
+            return hard
+        return (1 - self._trainer.teacher_weight) * hard + self._trainer.teacher_weight * soft
 
     def _topics(self, head: Head, examples: Sequence[Example], scores: Tensor) -> Tensor:
         labels = [example.topics for example in examples]
@@ -68,13 +82,8 @@ class MaskedLoss(nn.Module):
         truth = torch.from_numpy(np.stack([label for label in labels if label is not None])).to(scores)
         return binary_cross_entropy_with_logits(scores[known], truth, pos_weight=self.weights(head.name))
 
-    def _classes(
-        self, head: Head, examples: Sequence[Example], windows: Sequence[Sequence[Window]], logits: Tensor
-    ) -> Tensor:
-        if head.kind == "class":
-            logits = article_scores(logits, windows)
-        read = zip(examples, windows, strict=True)
-        classes = step_classes(head, list(read), logits.shape[1])
+    def _classes(self, head: Head, read: Sequence[tuple[Example, Sequence[Window]]], logits: Tensor) -> Tensor:
+        classes = step_classes(head, read, logits.shape[1])
         if not (classes != UNLABELLED).any():
             return logits.new_zeros(())
         return cross_entropy(

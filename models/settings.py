@@ -121,6 +121,10 @@ class Trainer(Settings):
     """Weight of a head's loss, one where it is not named."""
     class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
     """Weight of a rare label: none, or the (root of the) inverse of its frequency."""
+    teacher_weight: float = Field(default=0.7, ge=0, le=1)
+    """Share of the loss that is of the teachers' scores, where the recipe names teachers."""
+    temperature: float = Field(default=2.0, gt=0)
+    """What student's and teachers' scores are divided by before they are compared."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of a label's probability that is spread over all labels, topics aside."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="check recipes, their encoders and corpora, without training")
     check.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE")
+    check.add_argument("--without-corpora", action="store_true", help="read no articles: they need not be at hand")
     _add_overrides(check)
     check.set_defaults(run=_check)
 
@@ -104,10 +105,15 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from .fit import prepare
+    from .fit import check_needs, prepare
 
     for path in options.recipes:
-        data = prepare(load_recipe(path, options.overrides))
+        recipe = load_recipe(path, options.overrides)
+        if options.without_corpora:
+            check_needs(recipe)
+            print(f"{path}: ok, its corpora aside")
+            continue
+        data = prepare(recipe)
         sizes = f"{len(data.train)} to train, {len(data.validation)} to validate, {len(data.test)} to test"
         print(f"{path}: ok: {len(data.dataset)} articles: {sizes}")
 

@@ -17,6 +17,7 @@ from inference.actors import ActorFinder
 from inference.bundle import Bundle, Manifest, check_target
 from inference.errors import DetenteError
 from inference.heads import STANCES, TOPICS, Head
+from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
 from models.base import UNLABELLED, Example, Family, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
@@ -25,7 +26,7 @@ from models.families import make_family
 from models.settings import LinearModel
 
 from .card import model_card
-from .catalogue import check_use, entry, load_catalogue
+from .catalogue import Catalogue, Use, check_use, entry, load_catalogue
 from .corpora import load_corpora
 from .curves import curves
 from .evaluate import evaluate
@@ -61,6 +62,7 @@ class Data:
     train: list[Example]
     validation: list[Example]
     test: list[Example]
+    teachers: list[Predictor]
 
 
 def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = False) -> Bundle:
@@ -88,7 +90,7 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
         epochs.append({"epoch": number, **measured})
         LOG.info("epoch %d: %s", number, ", ".join(f"{key} {value:.4f}" for key, value in measured.items()))
 
-    family.fit(data.train, data.validation, on_epoch)
+    family.fit(_taught(data), data.validation, on_epoch)
     if os.environ.get("RANK", "0") != "0":
         raise SystemExit(0)  # under torchrun the main process alone judges and exports
     report, manifest = _judged(family, recipe, data, epochs, started)
@@ -100,23 +102,38 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
     return bundle
 
 
-def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
-    """Read and part the corpora of a recipe; what cannot work fails here, before any training.
+def check_needs(recipe: Recipe) -> Catalogue:
+    """Make sure that what a recipe needs is there, its articles and teachers aside, and may be used so.
+
+    Returns:
+        The catalogue, where the recipe names a public corpus or a teacher; else an empty one.
 
     Raises:
-        DetenteError: the encoder is not at hand, a corpus is not or may not be used, a row is bad, or a head or label
-            has too few examples.
+        DetenteError: the encoder or a vocabulary is not at hand, or a public corpus is unknown or may not be used so.
     """
     if not isinstance(recipe.model, LinearModel):
         from models.sources import check_source
 
         check_source(recipe.model.encoder)
-    topics = load_taxonomy(recipe.taxonomy).labels
-    forms = load_forms(recipe.actors)
-    catalogue = load_catalogue(recipe.catalogue) if any(corpus.public for corpus in recipe.corpora) else {}
-    for corpus in recipe.corpora:
-        if corpus.public:
-            check_use(corpus.name, entry(catalogue, corpus.name), recipe.purpose)
+    load_taxonomy(recipe.taxonomy)
+    load_forms(recipe.actors)
+    public = [corpus.name for corpus in recipe.corpora if corpus.public]
+    catalogue = load_catalogue(recipe.catalogue) if public or recipe.teachers else {}
+    for name in public:
+        check_use(name, entry(catalogue, name), recipe.purpose)
+    return catalogue
+
+
+def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
+    """Read and part the corpora of a recipe; what cannot work fails here, before any training.
+
+    Raises:
+        DetenteError: see `check_needs`; or a corpus or teacher is not at hand, a row is bad, or a head or label has too
+            few examples.
+    """
+    catalogue = check_needs(recipe)
+    teachers = [_teacher(name, catalogue, recipe.purpose) for name in recipe.teachers]
+    topics, forms = load_taxonomy(recipe.taxonomy).labels, load_forms(recipe.actors)
     dataset = load_corpora(recipe.corpora, topics, ActorFinder(forms), skip_bad_rows, catalogue)
     if recipe.articles is not None and recipe.articles < len(dataset):
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
@@ -127,7 +144,16 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     train, validation, test = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
     heads = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
-    return Data(topics, heads, forms, dataset, parts, train, validation, test)
+    return Data(topics, heads, forms, dataset, parts, train, validation, test, teachers)
+
+
+def _teacher(name: str, catalogue: Catalogue, purpose: Use) -> Predictor:
+    """A model to learn from; what its corpora may be used for holds for its pupil too."""
+    teacher = Predictor.load(name)
+    for corpus in teacher.bundle.manifest.provenance.get("corpora", ()):
+        if corpus["name"] in catalogue:
+            check_use(f"{corpus['name']} of teacher {name}", catalogue[corpus["name"]], purpose)
+    return teacher
 
 
 def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe) -> tuple[Head, ...]:
@@ -173,6 +199,16 @@ def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) ->
         raise LabelError(f"every training article has {', '.join(always)}: there is nothing to tell them from")
 
 
+def _taught(data: Data) -> list[Example]:
+    """What is learned from, with the scores of teachers where there are some."""
+    if not data.teachers:
+        return data.train
+    from models.distil import taught
+
+    LOG.info("%d teachers score %d articles", len(data.teachers), len(data.train))
+    return taught(data.train, data.teachers, data.heads)
+
+
 def _judged(
     family: Family, recipe: Recipe, data: Data, epochs: list[dict[str, float]], started: float
 ) -> tuple[Report, Manifest]:
@@ -212,6 +248,7 @@ def _judged(
             "commit": report.commit,
             "encoder": report.encoder,
             "corpora": [{key: corpus[key] for key in ("name", "licence", "sha256")} for corpus in report.corpora],
+            "teachers": [{"name": each.bundle.path.name, "sha256": each.bundle.digest} for each in data.teachers],
             "libraries": report.libraries,
             "metrics": report.metrics["test"],
         },

@@ -117,6 +117,9 @@ class Recipe(Settings):
     """The model family and its settings."""
     trainer: Trainer | None = None
     """How the encoder family is fine-tuned."""
+    teachers: tuple[str, ...] = ()
+    """Bundles, or MLflow URIs of models, whose scores an encoder learns beside the labels; folders are named from
+    where the command runs."""
     tracking: Tracking = Tracking()
     """Where the run goes in MLflow."""
 
@@ -134,6 +137,8 @@ class Recipe(Settings):
             return self.model_copy(update={"trainer": Trainer()})
         if self.model.family != "encoder" and self.trainer is not None:
             raise ValueError(f"`trainer` is for the encoder family, model.family is {self.model.family}")
+        if self.model.family != "encoder" and self.teachers:
+            raise ValueError(f"`teachers` are for the encoder family, model.family is {self.model.family}")
         return self
 
     def digest(self) -> str:
@@ -260,7 +265,7 @@ def _with_paths(recipe: Recipe, path: Path) -> Recipe:
         for number, corpus in enumerate(recipe.corpora)
     )
     catalogue = recipe.catalogue
-    if any(corpus.public for corpus in corpora):
+    if recipe.teachers or any(corpus.public for corpus in corpora):
         catalogue = found("catalogue", catalogue)
     model = recipe.model
     if not isinstance(model, LinearModel) and model.encoder.path is not None:

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from inference.bundle import Bundle
+from inference.heads import Head
 from inference.windows import Windower
 from models.base import Example
 from models.checkpoint import Checkpoint
 from models.encoder import EncoderFamily
 from models.export import export_bundle
-from models.network import PairHead, WindowNetwork
+from models.network import WindowNetwork
 from models.settings import EncoderModel, EncoderSource, Trainer
 from models.sources import load_encoder
 
-from .samples import FILLER, FORMS, SENTENCES, TOPICS, VERBS, documents, examples, manifest
+from .samples import FILLER, FORMS, HEADS, OTHERS, SENTENCES, VERBS, documents, examples, manifest, sentences
 
 WINDOW = 32
 WIDTH = 32
 READS = 64
 SEED = 7
-SETTINGS = {"epochs": 3, "batch_articles": 4, "learning_rate": 3e-3, "head_learning_rate": 1e-2, "patience": 10}
+SETTINGS = {
+    "epochs": 3,
+    "batch_tokens": 120,  # about four articles
+    "learning_rate": 3e-3,
+    "head_learning_rate": 1e-2,
+    "patience": 10,
+    "precision": "fp32",  # not what a timing says
+}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 MakeFamily = Callable[..., EncoderFamily]
@@ -77,9 +84,11 @@ def validation() -> list[Example]:
 def make_family(encoder_folder: Path) -> MakeFamily:
     """Makes an unfitted encoder family; keywords are trainer settings."""
 
-    def make(checkpoint: Checkpoint | None = None, seed: int = SEED, **trainer: object) -> EncoderFamily:
+    def make(
+        checkpoint: Checkpoint | None = None, seed: int = SEED, heads: Sequence[Head] = HEADS, **trainer: object
+    ) -> EncoderFamily:
         model = EncoderModel(family="encoder", encoder=EncoderSource(path=encoder_folder), max_tokens=WINDOW)
-        return EncoderFamily(model, Trainer.model_validate({**SETTINGS, **trainer}), TOPICS, seed, checkpoint)
+        return EncoderFamily(model, Trainer.model_validate({**SETTINGS, **trainer}), heads, seed, checkpoint)
 
     return make
 
@@ -94,15 +103,16 @@ def network(encoder_folder: Path) -> WindowNetwork:
     """A network of random weights that nobody trains, dropout off."""
     torch.manual_seed(2)
     encoder, _ = load_encoder(EncoderSource(path=encoder_folder), WINDOW)
-    return WindowNetwork(encoder, nn.Linear(WIDTH, len(TOPICS)), PairHead(WIDTH, 0.1), 0.1).eval()
+    return WindowNetwork(encoder, [*HEADS, *OTHERS], 0.1).eval()
 
 
 @pytest.fixture(scope="session")
 def exported(
     make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[EncoderFamily, Bundle]:
-    """A family after one epoch, and its bundle."""
-    family = make_family(epochs=1)
-    family.fit(train, validation, lambda number, measured: None)
-    place, facts = tmp_path_factory.mktemp("exported") / "bundle", manifest("encoder", family.windows)
+    """A family with heads of every kind after one epoch, and its bundle."""
+    heads = [*HEADS, *OTHERS]
+    family = make_family(epochs=1, heads=heads)
+    family.fit([*train, *sentences(12)], validation, lambda number, measured: None)
+    place, facts = tmp_path_factory.mktemp("exported") / "bundle", manifest("encoder", family.windows, heads)
     return family, export_bundle(family, place, facts, FORMS, {"README.md": "#"}, documents(validation))

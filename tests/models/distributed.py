@@ -12,15 +12,15 @@ import torch.distributed
 from models.checkpoint import Checkpoint
 from models.encoder import EncoderFamily
 from models.settings import EncoderModel, EncoderSource, Trainer
-from tests.models.samples import TOPICS, documents, examples
+from tests.models.samples import HEADS, documents, examples
 
 
 def main(encoder: Path, out: Path) -> None:
     """Fit for two epochs of several steps; every article of the second half lacks topics."""
     rank = os.environ["RANK"]
     model = EncoderModel(family="encoder", encoder=EncoderSource(path=encoder), max_tokens=32)
-    trainer = Trainer(epochs=2, batch_articles=3, learning_rate=3e-3, head_learning_rate=1e-2)
-    family = EncoderFamily(model, trainer, TOPICS, 7, Checkpoint(out / "state.safetensors", "run"))
+    trainer = Trainer(epochs=2, batch_tokens=90, learning_rate=3e-3, head_learning_rate=1e-2, precision="fp32")
+    family = EncoderFamily(model, trainer, HEADS, 7, Checkpoint(out / "state.safetensors", "run"))
     told: list[str] = []
     family.fit(examples(20), examples(8, first=20), lambda number, measured: told.append(str(number)))
     (out / f"epochs-{rank}.txt").write_text(" ".join(told))

@@ -12,12 +12,19 @@ from inference.actors import ActorFinder
 from inference.bundle import Family, Manifest
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.document import Document
+from inference.heads import Head, stance_head
 from inference.schema import STANCE_LABELS, Article
 from inference.scorer import Scores
 from inference.windows import WindowSettings
-from models.base import UNLABELLED, Example
+from models.base import UNLABELLED, Example, Labels, labelled_heads
 
 TOPICS = ("conflict", "trade", "sport")
+HEADS = (Head("topics", "topics", TOPICS), stance_head())
+TONE = Head("tone", "class", ("plain", "warm", "harsh"))
+RANK = Head("rank", "pairs", ("first", "second"))
+DEEDS = Head("deeds", "tags", ("deed", "day"))
+OTHERS = (TONE, RANK, DEEDS)
+"""Heads of a corpus of made-up sentences: how a verb sounds, who is named first, verbs and days."""
 FORMS = {name: name for name in ("Russia", "Iran", "France", "Japan")} | {"Moscow": "Russia"}
 FINDER = ActorFinder(FORMS)
 VERBS = {
@@ -54,16 +61,42 @@ def example(text: str, topics: Sequence[str] | None = (), stances: dict[tuple[st
 
 def examples(count: int, first: int = 0) -> list[Example]:
     """Articles of mixed lengths, each with one topic and one pair of actors."""
-    pairs = list(permutations(("Russia", "Iran", "France", "Japan"), 2))
     verbs = list(VERBS)
     made = []
     for number in range(first, first + count):
-        source, target = pairs[number % len(pairs)]
+        source, target = _pair(number)
         verb, topic = verbs[number % 5 if number % 2 else (number // 2) % 6], TOPICS[number % 3]
         body = " ".join(SENTENCES[topic]) + " " + FILLER * (number % 4)
         label = {(source, target): VERBS[verb]}
         made.append(example(f"{source} {verb} {target} on Monday. {body}", [topic], label))
     return made
+
+
+def sentences(count: int, first: int = 0) -> list[Example]:
+    """Sentences of a corpus of their own, labelled for the other heads alone."""
+    tones = {"neutral": "plain", "support": "warm", "oppose": "harsh"}
+    made = []
+    for number in range(first, first + count):
+        (source, target), verb = _pair(number), list(VERBS)[number // 2 % len(VERBS)]
+        read = document(f"{source} {verb} {target} on Monday." + " It rained all day in the city." * (number % 2))
+        spans = [_span(read.article.text, verb, "deed"), _span(read.article.text, "on Monday", "day")]
+        others: dict[str, Labels] = {
+            TONE.name: np.array(TONE.labels.index(tones[VERBS[verb]])),
+            RANK.name: np.array([0 if pair.source == FORMS[source] else 1 for pair in read.pairs]),
+            DEEDS.name: np.array(spans),
+        }
+        unlabelled = np.full(len(read.pairs), UNLABELLED, dtype=np.int64)
+        made.append(Example(read, None, unlabelled, others, "sentences"))
+    return made
+
+
+def _pair(number: int) -> tuple[str, str]:
+    pairs = list(permutations(("Russia", "Iran", "France", "Japan"), 2))
+    return pairs[number % len(pairs)]
+
+
+def _span(text: str, words: str, label: str) -> tuple[int, int, int, int]:
+    return 1, text.index(words), text.index(words) + len(words), DEEDS.labels.index(label)
 
 
 def without_topics(rows: Sequence[Example]) -> list[Example]:
@@ -81,10 +114,15 @@ def documents(rows: Sequence[Example]) -> list[Document]:
     return [row.document for row in rows]
 
 
-def manifest(family: Family, windows: WindowSettings | None) -> Manifest:
+def learned(rows: Sequence[Example], topics: Sequence[str] = TOPICS) -> tuple[Head, ...]:
+    """The heads that examples have labels for."""
+    return labelled_heads(rows, (Head("topics", "topics", tuple(topics)), stance_head(), *OTHERS))
+
+
+def manifest(family: Family, windows: WindowSettings | None, heads: Sequence[Head] = HEADS) -> Manifest:
     """A manifest that changes no score."""
     decisions = Decisions({topic: TopicDecision() for topic in TOPICS}, StanceDecision())
-    return Manifest(family, TOPICS, ("topics", "stances"), decisions, windows, {})
+    return Manifest(family, TOPICS, tuple(heads), decisions, windows, {})
 
 
 def assert_same_scores(left: Sequence[Scores], right: Sequence[Scores], tolerance: float) -> None:
@@ -93,6 +131,10 @@ def assert_same_scores(left: Sequence[Scores], right: Sequence[Scores], toleranc
     for one, other in zip(left, right, strict=True):
         np.testing.assert_allclose(one.topics, other.topics, rtol=0, atol=tolerance)
         np.testing.assert_allclose(one.stances, other.stances, rtol=0, atol=tolerance)
+        np.testing.assert_array_equal(one.tokens, other.tokens)
+        assert one.others.keys() == other.others.keys()
+        for head, scores in one.others.items():
+            np.testing.assert_allclose(scores, other.others[head], rtol=0, atol=tolerance)
 
 
 def differ(left: Sequence[Scores], right: Sequence[Scores], gap: float = 1e-3) -> bool:

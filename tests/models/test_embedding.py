@@ -11,7 +11,7 @@ from models.export import export_bundle
 from models.settings import EmbeddingModel, EncoderSource
 
 from .conftest import WINDOW
-from .samples import FORMS, TOPICS, assert_same_scores, document, documents, manifest, without_stances, without_topics
+from .samples import FORMS, assert_same_scores, document, documents, learned, manifest, without_stances, without_topics
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,6 @@ def test_one_head_alone_can_be_learned(encoder_folder: Path, train: list[Example
 def _fitted(encoder: Path, rows: list[Example]) -> EmbeddingFamily:
     source = EncoderSource(path=encoder)
     settings = EmbeddingModel(family="embedding", encoder=source, max_tokens=WINDOW, topic_c=1, stance_c=1)
-    family = EmbeddingFamily(settings, TOPICS, 3)
+    family = EmbeddingFamily(settings, learned(rows), 3)
     family.fit(rows, [], lambda number, measured: None)
     return family

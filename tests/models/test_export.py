@@ -17,13 +17,13 @@ from models.export import ParityError, check_parity, export_bundle
 from models.linear import LinearFamily
 from models.settings import LinearModel
 
-from .samples import FORMS, TOPICS, documents, examples, manifest
+from .samples import FORMS, HEADS, documents, examples, manifest
 
 
 class Drifted(LinearFamily):
     """A family whose export does not score as it does."""
 
-    def score(self, documents: Sequence[Document]) -> list[Scores]:
+    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         return [Scores(score.topics + 0.01, score.stances) for score in super().score(documents)]
 
 
@@ -34,7 +34,7 @@ def rows() -> list[Example]:
 
 def test_an_encoder_family_makes_a_whole_bundle(exported: tuple[EncoderFamily, Bundle]):
     path = exported[1].path
-    names = ["README.md", "actors.json", "manifest.json", "model.onnx", "tokenizer.json"]
+    names = ["README.md", "actors.json", "heads.safetensors", "manifest.json", "model.onnx", "tokenizer.json"]
     assert sorted(file.name for file in path.iterdir()) == names
     assert Bundle.open(path).digest == exported[1].digest
 
@@ -84,13 +84,22 @@ def test_a_missing_score_is_no_parity():
         check_parity([Scores(np.zeros(3), np.zeros((2, 3)))], [Scores(np.zeros(3), np.zeros((1, 3)))])
 
 
+def test_another_head_counts_for_parity():
+    one, other, none = (Scores(np.zeros(1), np.zeros((0, 3)), others) for others in (
+        {"tone": np.zeros(3)}, {"tone": np.array([0.0, 0.5, 0.0])}, {}))  # fmt: skip
+    with pytest.raises(ParityError, match=r"scores differ by 0\.5"):
+        check_parity([one], [other])
+    with pytest.raises(ParityError, match=r"gives tone of shape \(0,\), expected \(3,\)"):
+        check_parity([one], [none])
+
+
 def test_a_score_that_is_not_a_number_is_no_parity():
     with pytest.raises(ParityError):
         check_parity([Scores(np.zeros(1), np.zeros((0, 3)))], [Scores(np.full(1, np.nan), np.zeros((0, 3)))])
 
 
 def _fitted(kind: type[LinearFamily], rows: list[Example]) -> LinearFamily:
-    family = kind(LinearModel(family="linear", min_articles=1), TOPICS, 3)
+    family = kind(LinearModel(family="linear", min_articles=1), HEADS, 3)
     family.fit(rows, [], lambda number, measured: None)
     return family
 
