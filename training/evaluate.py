@@ -26,6 +26,8 @@ def evaluate(
 ) -> Metrics:
     """Measure every head that is labelled: topics, same-sentence stances given the labelled actors, and others.
 
+    Where several corpora are labelled for the same head, each is measured by itself too.
+
     Args:
         examples: labelled documents.
         scores: uncalibrated scores of each.
@@ -34,8 +36,24 @@ def evaluate(
 
     Returns:
         `articles`, their number; `topics` and `stances`, each with totals and a table by label; any other head by its
-        name, with the figures of its field. What is not labelled is left out.
+        name, with the figures of its field; `corpora`, topics and stances of each corpus where there are several. What
+        is not labelled is left out.
     """
+    metrics = _measured(examples, scores, heads, decisions)
+    ours = [head for head in heads if head.name in (TOPICS, STANCES)]
+    names = dict.fromkeys(example.corpus for example in examples if labelled_heads([example], ours))
+    if len(names) > 1:
+        metrics["corpora"] = {}
+        for name in names:
+            rows = [row for row, example in enumerate(examples) if example.corpus == name]
+            own = [examples[row] for row in rows], [scores[row] for row in rows]
+            metrics["corpora"][name] = _measured(*own, ours, decisions)
+    return metrics
+
+
+def _measured(
+    examples: Sequence[Example], scores: Sequence[Scores], heads: Sequence[Head], decisions: Decisions
+) -> Metrics:
     metrics: Metrics = {"articles": len(examples)}
     for head in labelled_heads(examples, heads):
         if head.name == TOPICS:

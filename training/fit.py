@@ -63,6 +63,7 @@ class Data:
     validation: list[Example]
     test: list[Example]
     teachers: list[Predictor]
+    catalogue: Catalogue
 
 
 def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = False) -> Bundle:
@@ -144,7 +145,7 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     train, validation, test = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
     heads = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
-    return Data(topics, heads, forms, dataset, parts, train, validation, test, teachers)
+    return Data(topics, heads, forms, dataset, parts, train, validation, test, teachers, catalogue)
 
 
 def _teacher(name: str, catalogue: Catalogue, purpose: Use) -> Predictor:
@@ -225,7 +226,7 @@ def _judged(
         commit=source_commit(),
         libraries=library_versions(),
         encoder=family.encoder_facts(),
-        corpora=corpus_facts(recipe.corpora, data.dataset),
+        corpora=corpus_facts(recipe.corpora, data.dataset, data.catalogue),
         split=data.parts.ids(data.dataset),
         epochs=epochs,
         seconds={"fit": fitted - started, "evaluate": monotonic() - fitted},

@@ -16,7 +16,7 @@ from .evaluate import Metrics, evaluate
 from .examples import to_examples
 from .heads import all_heads
 from .recipe import Corpus
-from .report import Report
+from .report import Report, field_figures
 
 
 def judge(
@@ -61,26 +61,16 @@ def judge(
 
 
 def table(metrics: Metrics) -> str:
-    """The figures as text: a line a label of topics and stances, a line of figures for each further head."""
+    """The figures as text: a line a label of topics, stances and tags, a line for each further head."""
     lines = [f"{metrics['articles']} articles"]
-    for name, head in metrics.items():
-        if name in (TOPICS, STANCES):
-            lines += ["", *_head(name, head)]
-        elif name != "articles":
-            lines += ["", *_field(name, head)]
+    for name in (TOPICS, STANCES):
+        if name in metrics:
+            lines += ["", *_head(name, metrics[name])]
+    for name, figures, support in field_figures(metrics):
+        lines += ["", f"{name:24}{figures}, support {support}"]
+        for label, row in metrics[name].get("labels", {}).items():
+            lines.append(f"  {label:22}F1 {row['micro_f1']:.3f}, support {row['support']}")
     return "\n".join(lines)
-
-
-def _field(name: str, head: dict[str, Any]) -> list[str]:
-    figures = [
-        f"{key.replace('_f1', '-F1').replace('_', ' ')} {value:.3f}"
-        for key, value in head.items()
-        if isinstance(value, float)
-    ]
-    lines = [f"{name:24}{', '.join(figures)}, support {head['support']}"]
-    for label, row in head.get("labels", {}).items():
-        lines.append(f"  {label:22}F1 {row['micro_f1']:.3f}, support {row['support']}")
-    return lines
 
 
 def _head(name: str, head: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from .plots import plots
-from .report import Report
+from .report import Report, field_figures
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -106,6 +106,9 @@ def _quality(report: Report, images: Mapping[str, bytes]) -> str:
         rows = [(label, *(_number(metrics[key]) for key in _LABEL_KEYS)) for label, metrics in labels.items()]
         found.append(_table(_LABEL_HEAD, rows, "By label, on the test part"))
         found += [_image(name, images) for name in _PLOTS if name.startswith(head) and name in images]
+    if rows := field_figures(report.metrics["validation"]):
+        found.append("<h2>Further heads</h2>")
+        found.append(_table(("head", "figures", "support"), rows, "On the validation part"))
     return "\n".join(found)
 
 

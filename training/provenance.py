@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from .catalogue import Catalogue
 from .corpora import STARTER_LICENCE
-from .recipe import Corpus
+from .recipe import STARTER, Corpus
 
 _LIBRARIES = (
     "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm", "scikit-learn",
@@ -41,10 +42,10 @@ def source_commit() -> str | None:
     return None if commit is None else commit + ("+" if _git("status", "--porcelain") else "")
 
 
-def corpus_facts(corpora: Sequence[Corpus], dataset: Dataset) -> list[dict[str, Any]]:
-    """Name, licence, size, label counts and digest of each corpus, as used."""
+def corpus_facts(corpora: Sequence[Corpus], dataset: Dataset, catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Name, licence, source, size, label counts and digest of each corpus, as used."""
     names = np.array(dataset["corpus"])
-    return [_facts(corpus, dataset.select(np.flatnonzero(names == corpus.name))) for corpus in corpora]
+    return [_facts(corpus, dataset.select(np.flatnonzero(names == corpus.name)), catalogue) for corpus in corpora]
 
 
 def dataset_digest(rows: Dataset) -> str:
@@ -55,15 +56,19 @@ def dataset_digest(rows: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _facts(corpus: Corpus, rows: Dataset) -> dict[str, Any]:
+def _facts(corpus: Corpus, rows: Dataset, catalogue: Catalogue) -> dict[str, Any]:
     topics = Counter(topic for labels in rows["topics"] for topic in labels or ())
     stances = Counter(stance["label"] for labels in rows["stances"] for stance in labels or ())
+    licence, source = corpus.licence, corpus.hub or [file.name for file in corpus.files or ()]
+    if corpus.name == STARTER:
+        licence, source = STARTER_LICENCE, "training/starter"
+    elif corpus.public:
+        known = catalogue[corpus.name]
+        licence, source = known.licence, f"{known.repository}@{known.commit}"
     return {
         "name": corpus.name,
-        "licence": STARTER_LICENCE if corpus.name == "starter" else corpus.licence,
-        "source": "training/starter"
-        if corpus.name == "starter"
-        else corpus.hub or [file.name for file in corpus.files or ()],
+        "licence": licence,
+        "source": source,
         "articles": len(rows),
         "topics": dict(topics.most_common()),
         "stances": dict(stances.most_common()),

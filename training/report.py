@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,26 @@ from inference.errors import BundleError
 
 REPORT = "report.json"
 CARD = "README.md"
+
+
+def field_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Head, figures in words and support of every head that no record is made of.
+
+    Args:
+        metrics: as `training.evaluate.evaluate` gives them.
+    """
+    rows = []
+    for name, head in metrics.items():
+        if name not in ("articles", "corpora", "topics", "stances"):
+            found = [(key.replace("_f1", "-F1").replace("_", " "), head[key]) for key in head]
+            rows.append(
+                (
+                    name,
+                    ", ".join(f"{key} {value:.3f}" for key, value in found if isinstance(value, float)),
+                    head["support"],
+                )
+            )
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,29 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from inference.heads import Head
 from inference.scorer import Scores
+from inference.tags import tagged_spans
 from models import finetune
 from models.base import Example
 from models.checkpoint import Checkpoint, CheckpointError
 from models.encoder import EncoderFamily
+from models.settings import Trainer
 
 from .conftest import MakeFamily
-from .samples import assert_same_scores, differ, documents, without_stances, without_topics
+from .samples import (
+    DEEDS,
+    HEADS,
+    OTHERS,
+    TONE,
+    assert_same_scores,
+    differ,
+    documents,
+    learned,
+    sentences,
+    without_stances,
+    without_topics,
+)
 
 ROOT = Path(__file__).parents[2]
 Epochs = dict[int, dict[str, float]]
@@ -74,6 +89,50 @@ def test_an_interrupted_fit_goes_on_to_the_same_scores(
     assert_same_scores(resumed.score(documents(validation)), undisturbed[0], 1e-6)
 
 
+def test_an_interrupted_fit_goes_on_to_the_same_average(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path: Path
+):
+    whole, checkpoint = make_family(average=0.95), Checkpoint(tmp_path / "state.safetensors", "run")
+    epochs = _fit(whole, train, validation)
+    with pytest.raises(Interruption):
+        _fit(make_family(checkpoint, average=0.95), train, validation, stop_at=2)
+    resumed = make_family(checkpoint, average=0.95)
+    again = _fit(resumed, train, validation)
+    assert [epoch["train_loss"] for epoch in again.values()] == pytest.approx(
+        [epoch["train_loss"] for epoch in epochs.values()], abs=1e-6
+    )
+    assert again[3]["validation_quality"] == pytest.approx(epochs[3]["validation_quality"], abs=1e-6)
+    assert_same_scores(resumed.score(documents(validation)), whole.score(documents(validation)), 1e-6)
+
+
+def test_the_average_is_judged_and_kept_and_the_weights_themselves_are_trained(
+    undisturbed: tuple[list[Scores], Epochs],
+    make_family: MakeFamily,
+    train: list[Example],
+    validation: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    judged: list[list[Scores]] = []
+
+    def rising(examples: list[Example], scores: list[Scores], heads: list[Head]) -> float:
+        judged.append(scores)
+        return len(judged) / 10
+
+    monkeypatch.setattr(finetune, "ranking_quality", rising)
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
+    family = make_family(checkpoint, average=0.95)
+    epochs = _fit(family, train, validation)
+    losses = [epoch["train_loss"] for epoch in epochs.values()]
+    assert losses == pytest.approx([epoch["train_loss"] for epoch in undisturbed[1].values()], abs=1e-6)
+    assert_same_scores(family.score(documents(validation)), judged[2], 0)
+    assert differ(judged[2], undisturbed[0])
+    state = load_file(checkpoint.path)
+    query = "encoder.encoder.layer.0.attention.self.query.weight"
+    np.testing.assert_array_equal(state[f"best.{query}"], state[f"average.{query}"])
+    assert np.abs(state[f"now.{query}"] - state[f"average.{query}"]).max() > 1e-4
+
+
 def test_a_finished_fit_is_not_repeated(
     undisturbed: tuple[list[Scores], Epochs],
     make_family: MakeFamily,
@@ -111,7 +170,7 @@ def test_training_stops_when_validation_no_longer_gets_better(
     make_family: MakeFamily, train: list[Example], validation: list[Example], monkeypatch: pytest.MonkeyPatch
 ):
     qualities = iter([0.5, 0.6, 0.6, 0.4, 0.9])
-    monkeypatch.setattr(finetune, "ranking_quality", lambda examples, scores: next(qualities))
+    monkeypatch.setattr(finetune, "ranking_quality", lambda examples, scores, heads: next(qualities))
     epochs = _fit(make_family(epochs=5, patience=2), train[:4], validation)
     assert list(epochs) == [1, 2, 3, 4]
 
@@ -121,7 +180,7 @@ def test_the_weights_of_the_best_epoch_are_kept(
 ):
     seen: list[list[Scores]] = []
 
-    def falling(examples: list[Example], scores: list[Scores]) -> float:
+    def falling(examples: list[Example], scores: list[Scores], heads: list[Head]) -> float:
         seen.append(scores)
         return -float(len(seen)) / 10
 
@@ -136,6 +195,79 @@ def test_one_head_alone_can_be_learned(make_family: MakeFamily, train: list[Exam
     for strip in (without_topics, without_stances):
         epochs = _fit(make_family(epochs=2), strip(train), strip(validation))
         assert epochs[2]["train_loss"] < epochs[1]["train_loss"]
+
+
+def test_heads_of_every_kind_are_learned_from_corpora_of_their_own(
+    make_family: MakeFamily, train: list[Example], validation: list[Example]
+):
+    made, unseen = sentences(48), sentences(12, first=48)
+    family = make_family(heads=learned([*train, *made]), epochs=12)
+    epochs = _fit(family, [*train, *made], [*validation, *unseen])
+    assert epochs[12]["validation_quality"] > 0.8
+    scores = family.score(documents(unseen), others=True)
+    tones = [
+        score.others[TONE.name].argmax() == row.others[TONE.name] for row, score in zip(unseen, scores, strict=True)
+    ]
+    assert np.mean(tones) >= 0.9
+    found = [tagged_spans(score.tokens, score.others[DEEDS.name], DEEDS) for score in scores]
+    right = [
+        spans == [(*place, DEEDS.labels[label]) for *place, label in row.others[DEEDS.name].tolist()]
+        for row, spans in zip(unseen, found, strict=True)
+    ]
+    assert np.mean(right) >= 0.9
+    topics = [
+        row.topics is not None and row.topics[score.topics.argmax()]
+        for row, score in zip(validation, family.score(documents(validation)), strict=True)
+    ]
+    assert np.mean(topics) >= 0.9
+
+
+def test_a_corpus_of_one_head_leaves_the_others_as_they_are(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path: Path
+):
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
+    heads = [*HEADS, TONE]
+    _fit(make_family(checkpoint, heads=heads, epochs=1), train, validation)
+    before = make_family(heads=heads)._network.head_weights()
+    state = load_file(checkpoint.path)
+    np.testing.assert_array_equal(state["now.heads.tone.output.weight"], before["tone.weight"])
+    assert np.abs(state["now.heads.topics.output.weight"] - before["topics.weight"]).max() > 1e-3
+
+
+def test_an_example_without_a_label_of_any_head_is_not_read(
+    undisturbed: tuple[list[Scores], Epochs], make_family: MakeFamily, train: list[Example], validation: list[Example]
+):
+    silent = without_topics(without_stances(train[:6]))
+    epochs = _fit(make_family(), [*silent, *train, *sentences(3)], validation)
+    assert epochs[3]["train_loss"] == pytest.approx(undisturbed[1][3]["train_loss"], abs=1e-6)
+
+
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_lower_layers_have_lower_rates(make_family: MakeFamily, decay: float):
+    trainer = Trainer(learning_rate=0.1, head_learning_rate=0.7, layer_decay=decay, weight_decay=0.2)
+    network = make_family(heads=[*HEADS, *OTHERS])._network
+    groups = finetune._optimizer(network, trainer).param_groups
+    found = {id(parameter): group for group in groups for parameter in group["params"]}
+    rates = {name: found[id(each)]["peak"] for name, each in network.named_parameters() if each.requires_grad}
+    for name, rate in rates.items():
+        above = 1 if ".layer.0." in name else 0 if ".layer.1." in name else 2
+        assert rate == pytest.approx(0.1 * decay**above if name.startswith("encoder.") else 0.7), name
+    assert len({round(rate, 6) for rate in rates.values()}) == (4 if decay < 1 else 2)
+    for name, each in network.named_parameters():
+        if each.requires_grad:
+            assert found[id(each)]["weight_decay"] == (0.2 if each.ndim > 1 else 0), name
+    assert sum(len(group["params"]) for group in groups) == len(rates)
+
+
+def test_rates_rise_and_fall_in_the_proportion_of_their_peaks(make_family: MakeFamily):
+    trainer = Trainer(learning_rate=0.1, head_learning_rate=0.7, layer_decay=0.5, warmup=0.2)
+    optimizer = finetune._optimizer(make_family()._network, trainer)
+    shares = []
+    for step in range(10):
+        finetune._set_rate(optimizer, trainer, step, 10)
+        (share,) = {round(group["lr"] / group["peak"], 9) for group in optimizer.param_groups}
+        shares.append(share)
+    assert shares == pytest.approx([0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
 
 
 def test_word_embeddings_stay_as_they_were_where_they_are_frozen(

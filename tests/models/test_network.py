@@ -111,7 +111,8 @@ def test_scoring_leaves_no_gradient_and_drops_nothing_out(network: WindowNetwork
     encode = torch_encode(network.encoder)
     scorer = WindowScorer(windower, network.numpy_heads(), encode)
     np.testing.assert_array_equal(encode(batch), encode(batch))
-    assert_same_scores(*(scorer.score([document(THREE)], others=True) for _ in range(2)), 0)
+    once, again = (scorer.score([document(THREE)], others=True) for _ in range(2))
+    assert_same_scores(once, again, 0)
     assert not network.encoder.training
     assert torch.is_grad_enabled()
 

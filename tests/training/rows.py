@@ -14,11 +14,13 @@ import yaml
 from datasets import Dataset
 
 from inference.actors import ActorFinder
+from inference.heads import Head, stance_head
 from training.corpora import FEATURES, load_corpora
 from training.recipe import Corpus
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TOPICS = ("diplomacy", "sanctions", "sport")
+HEADS = (Head("topics", "topics", TOPICS), stance_head())
 FORMS = {
     "Russia": "Russia",
     "Moscow": "Russia",

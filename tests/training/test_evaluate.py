@@ -6,7 +6,7 @@ import pytest
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.scorer import Scores
 from models.base import UNLABELLED, Example
-from tests.models.samples import TOPICS, example, examples, without_stances, without_topics
+from tests.models.samples import HEADS, TOPICS, example, examples, without_stances, without_topics
 from training.curves import curves
 from training.evaluate import Metrics, evaluate
 
@@ -17,7 +17,7 @@ YES, NO = 3.0, -3.0
 
 def test_perfect_scores_are_perfect():
     rows = examples(12)
-    metrics = evaluate(rows, [_perfect(row) for row in rows], TOPICS, PLAIN)
+    metrics = evaluate(rows, [_perfect(row) for row in rows], HEADS, PLAIN)
     assert metrics["articles"] == 12
     for head in ("topics", "stances"):
         assert metrics[head]["macro_f1"] == metrics[head]["micro_f1"] == 1
@@ -32,7 +32,7 @@ def test_topics_by_hand():
     rows = [example("It rained.", topics, {}) for topics in truth]
     scores = [Scores(np.array(logits), np.zeros((0, 3))) for logits in ((YES, NO, NO), (NO, YES, NO), (NO, YES, NO),
                                                                        (YES, NO, NO))]  # fmt: skip
-    topics = evaluate(rows, scores, TOPICS, PLAIN)["topics"]
+    topics = evaluate(rows, scores, HEADS, PLAIN)["topics"]
     # conflict: 1 of 2 found, 1 of 2 right; trade: 1 of 1 found, 1 of 2 right; sport never occurs.
     assert _figures(topics, "conflict") == pytest.approx((0.5, 0.5, 0.5, 2))
     assert _figures(topics, "trade") == pytest.approx((0.5, 1, 2 / 3, 1))
@@ -47,7 +47,7 @@ def test_stances_by_hand():
     })  # fmt: skip
     assert row.stances.tolist() == [1, 0, 2, 0]
     scores = Scores(np.zeros(3), 5 * EYE[[1, 1, 0, 0]])
-    stances = evaluate([row], [scores], TOPICS, PLAIN)["stances"]
+    stances = evaluate([row], [scores], HEADS, PLAIN)["stances"]
     assert stances["micro_f1"] == 0.5
     assert stances["confusion"] == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
     assert _figures(stances, "support") == pytest.approx((0.5, 1, 2 / 3, 1))
@@ -69,7 +69,7 @@ def test_direction_errors_are_stances_that_hold_the_other_way_round_only():
 def test_a_pair_without_a_label_counts_nowhere():
     row = example("Russia praised Iran.", (), {("Russia", "Iran"): "support"})
     half = Example(row.document, row.topics, np.array([1, UNLABELLED]))
-    stances = evaluate([half], [Scores(np.zeros(3), 5 * EYE[[1, 1]])], TOPICS, PLAIN)["stances"]
+    stances = evaluate([half], [Scores(np.zeros(3), 5 * EYE[[1, 1]])], HEADS, PLAIN)["stances"]
     assert stances["micro_f1"] == 1
     assert sum(map(sum, stances["confusion"])) == 1
     assert stances["direction_errors"] == 0
@@ -79,18 +79,18 @@ def test_thresholds_decide_and_calibration_is_applied():
     rows = [example("It rained.", ["conflict"], {})]
     scores = [Scores(np.array([-1.0, -1.0, -1.0]), np.zeros((0, 3)))]
     lenient = Decisions({topic: TopicDecision(2.0, 1.0, 0.2) for topic in TOPICS}, StanceDecision())
-    assert evaluate(rows, scores, TOPICS, PLAIN)["topics"]["labels"]["conflict"]["recall"] == 0
-    assert evaluate(rows, scores, TOPICS, lenient)["topics"]["labels"]["conflict"]["recall"] == 1
-    topics = evaluate(rows, scores, TOPICS, Decisions({t: TopicDecision(1, 9) for t in TOPICS}, StanceDecision()))
+    assert evaluate(rows, scores, HEADS, PLAIN)["topics"]["labels"]["conflict"]["recall"] == 0
+    assert evaluate(rows, scores, HEADS, lenient)["topics"]["labels"]["conflict"]["recall"] == 1
+    topics = evaluate(rows, scores, HEADS, Decisions({t: TopicDecision(1, 9) for t in TOPICS}, StanceDecision()))
     assert topics["topics"]["ece"] != topics["topics"]["ece_before"]
 
 
 def test_a_part_that_is_not_labelled_is_left_out():
     rows = examples(6)
     scores = [_perfect(row) for row in rows]
-    assert "stances" not in evaluate(without_stances(rows), scores, TOPICS, PLAIN)
-    assert "topics" not in evaluate(without_topics(rows), scores, TOPICS, PLAIN)
-    assert evaluate([], [], TOPICS, PLAIN) == {"articles": 0}
+    assert "stances" not in evaluate(without_stances(rows), scores, HEADS, PLAIN)
+    assert "topics" not in evaluate(without_topics(rows), scores, HEADS, PLAIN)
+    assert evaluate([], [], HEADS, PLAIN) == {"articles": 0}
 
 
 def test_curves_count_every_article_once():
@@ -118,4 +118,4 @@ def _figures(head: Metrics, label: str) -> tuple[float, float, float, int]:
 
 def _direction(row: Example, predicted: list[int]) -> float:
     scores = Scores(np.zeros(3), 5 * EYE[predicted])
-    return float(evaluate([row], [scores], TOPICS, PLAIN)["stances"]["direction_errors"])
+    return float(evaluate([row], [scores], HEADS, PLAIN)["stances"]["direction_errors"])

@@ -8,7 +8,7 @@ from inference.schema import STANCE_LABELS
 from models.base import UNLABELLED
 from training.examples import to_examples
 
-from .rows import FINDER, TOPICS, Row, dataset
+from .rows import FINDER, HEADS, Row, dataset
 
 NEUTRAL, SUPPORT, OPPOSE = range(3)
 SENTENCE = "Russia praised Iran."
@@ -20,7 +20,7 @@ def test_classes_are_in_the_order_of_the_scores():
 
 def test_topics_are_zeros_and_ones_in_the_order_of_the_taxonomy():
     rows = [_row(SENTENCE, topics=["sport", "diplomacy"]), _row(SENTENCE, topics=[]), _row(SENTENCE)]
-    one, none, unlabelled = to_examples(dataset(rows), TOPICS)
+    one, none, unlabelled = to_examples(dataset(rows), HEADS)
     np.testing.assert_array_equal(one.topics, [1, 0, 1])
     np.testing.assert_array_equal(none.topics, [0, 0, 0])
     assert unlabelled.topics is None
@@ -73,7 +73,7 @@ def test_one_label_given_twice_stands():
 
 def test_a_stance_labels_its_own_sentence_alone():
     row = _row(f"It rained. {SENTENCE} Russia phoned Iran.", stances=[("Russia", "Iran", "support")])
-    example = to_examples(dataset([row]), TOPICS)[0]
+    example = to_examples(dataset([row]), HEADS)[0]
     classes = [
         int(kind) for pair, kind in zip(example.document.pairs, example.stances, strict=True) if pair.source == "Russia"
     ]
@@ -117,7 +117,7 @@ def _row(
 
 
 def _classes(row: Row) -> dict[tuple[str, str], int]:
-    example = to_examples(dataset([row]), TOPICS)[0]
+    example = to_examples(dataset([row]), HEADS)[0]
     pairs = [(pair.source, pair.target) for pair in example.document.pairs]
     assert len(pairs) == len(set(pairs)) == 2
     return dict(zip(pairs, example.stances.tolist(), strict=True))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from datasets import Dataset
 
-from training.corpora import FEATURES, STARTER
+from training.corpora import FEATURES
 from training.starter import validate
 from training.starter.validate import counts, load, problems
 
@@ -27,7 +28,9 @@ def test_the_counts_are_those_of_its_readme(
     assert validate.main() == 0
     output, errors = capsys.readouterr()
     assert errors == ""
-    listed = re.search(r"```\n(articles .*?)```", (STARTER / "README.md").read_text("utf-8"), re.S)
+    listed = re.search(
+        r"```\n(articles .*?)```", (Path(validate.__file__).with_name("README.md")).read_text("utf-8"), re.S
+    )
     assert listed
     assert _counted(listed[1]) == _counted(output) == counts(corpus)
 
