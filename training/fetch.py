@@ -13,7 +13,6 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
-from urllib3.util import Retry
 
 from .catalogue import MIRROR, Catalogue, CatalogueError, PublicCorpus, at_hand, entry, verify
 from .public.rows import RowError
@@ -25,6 +24,8 @@ UPSTREAM = "https://raw.githubusercontent.com"
 _SECONDS = (10, 60)
 """To connect, and between two pieces of an answer."""
 _PIECE = 1 << 16
+_TRIES = 2
+"""How often a connection that fails is tried again."""
 
 
 def fetch(names: Sequence[str], catalogue: Catalogue, folder: Path, upstream: str = UPSTREAM) -> None:
@@ -127,9 +128,7 @@ def _written(partial: Path) -> Iterator[dict[str, Any]]:
 
 def _session() -> requests.Session:
     session = requests.Session()
-    retry = Retry(total=3, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("https://", HTTPAdapter(max_retries=_TRIES))
     return session
 
 

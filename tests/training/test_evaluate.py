@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.scorer import Scores
 from models.base import UNLABELLED, Example
-from tests.models.samples import HEADS, TOPICS, example, examples, without_stances, without_topics
+from tests.models.samples import (
+    HEADS,
+    RANK,
+    TONE,
+    TOPICS,
+    example,
+    examples,
+    sentences,
+    without_stances,
+    without_topics,
+)
 from training.curves import curves
 from training.evaluate import Metrics, evaluate
 
@@ -93,6 +105,31 @@ def test_a_part_that_is_not_labelled_is_left_out():
     assert evaluate([], [], HEADS, PLAIN) == {"articles": 0}
 
 
+def test_other_heads_are_measured_on_what_is_labelled_for_them():
+    rows = [*examples(6), *sentences(8)]
+    perfect = [*map(_perfect, rows[:6]), *map(_others, rows[6:])]
+    metrics = evaluate(rows, perfect, [*HEADS, TONE, RANK], PLAIN)
+    assert set(metrics) == {"articles", "topics", "stances", "tone", "rank"}
+    assert metrics["tone"]["micro_f1"] == metrics["tone"]["macro_f1"] == metrics["rank"]["micro_f1"] == 1
+    worse = [*perfect[:-2], *(replace(score, others=score.others | {"tone": -EYE[0]}) for score in perfect[-2:])]
+    assert all(int(row.others["tone"]) == 0 for row in rows[-2:])
+    metrics = evaluate(rows, worse, [*HEADS, TONE, RANK], PLAIN)
+    assert metrics["tone"]["micro_f1"] == 0.75
+    assert metrics["rank"]["micro_f1"] == 1
+    assert evaluate(rows, perfect, HEADS, PLAIN).keys() == {"articles", "topics", "stances"}
+
+
+def test_several_corpora_are_measured_each_by_itself_too():
+    ours, theirs = examples(6), [replace(row, corpus="theirs") for row in examples(12)]
+    scores = [*map(_perfect, ours), *(Scores(-score.topics, score.stances) for score in map(_perfect, theirs))]
+    metrics = evaluate([*ours, *theirs], scores, HEADS, PLAIN)
+    assert {name: part["articles"] for name, part in metrics["corpora"].items()} == {"": 6, "theirs": 12}
+    assert metrics["corpora"][""]["topics"]["micro_f1"] == 1
+    assert metrics["corpora"]["theirs"]["topics"]["micro_f1"] == 0
+    assert 0 < metrics["topics"]["micro_f1"] < 1
+    assert "corpora" not in evaluate(ours, scores[:6], HEADS, PLAIN)
+
+
 def test_curves_count_every_article_once():
     rows = examples(12)
     found = curves(rows, [_perfect(row) for row in rows], TOPICS, PLAIN)
@@ -109,6 +146,11 @@ def _perfect(row: Example) -> Scores:
     stances = np.where(row.stances == UNLABELLED, 0, row.stances)
     topics = np.zeros(3) if row.topics is None else np.where(row.topics, YES, NO)
     return Scores(topics, 5 * EYE[stances])
+
+
+def _others(row: Example) -> Scores:
+    tone, rank = (np.eye(head.outputs)[row.others[head.name]] for head in (TONE, RANK))
+    return Scores(np.zeros(3), np.zeros((2, 3)), {"tone": tone, "rank": rank})
 
 
 def _figures(head: Metrics, label: str) -> tuple[float, float, float, int]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from inference.heads import Head, stance_head
 from inference.schema import STANCE_LABELS
 from models.base import UNLABELLED
 from training.examples import to_examples
@@ -12,6 +14,9 @@ from .rows import FINDER, HEADS, Row, dataset
 
 NEUTRAL, SUPPORT, OPPOSE = range(3)
 SENTENCE = "Russia praised Iran."
+RANK = Head("rank", "pairs", ("first", "second"))
+TONE = Head("tone", "class", ("plain", "harsh"))
+SPANS = Head("spans", "tags", ("deed", "place"))
 
 
 def test_classes_are_in_the_order_of_the_scores():
@@ -85,6 +90,72 @@ def test_a_quote_of_a_part_of_a_sentence_labels_the_sentence():
         "On Monday Russia praised Iran, it said.", stances=[("Russia", "Iran", "support")], quote="Russia praised"
     )
     assert _classes(row)["Russia", "Iran"] == SUPPORT
+
+
+def test_labels_of_a_head_that_is_not_learned_do_not_count():
+    row = _row(SENTENCE, topics=["sport"], stances=[("Russia", "Iran", "support")])
+    (example,) = to_examples(dataset([row]), [stance_head()])
+    assert example.topics is None
+    assert example.stances.tolist() == [SUPPORT, NEUTRAL]
+
+
+def test_an_example_has_the_weight_of_its_corpus():
+    rows = [_row(SENTENCE) | {"corpus": corpus} for corpus in ("mine", "yours")]
+    assert [example.weight for example in to_examples(dataset(rows), HEADS)] == [1.0, 1.0]
+    weighed = to_examples(dataset(rows), HEADS, {"yours": 0.25})
+    assert [(example.corpus, example.weight) for example in weighed] == [("mine", 1.0), ("yours", 0.25)]
+
+
+def test_a_sentence_is_one_whatever_its_punctuation_says():
+    row = _sentence(pairs=[("rank", "Iran", "Russia", "second")])
+    (example,) = to_examples(dataset([row]), [*HEADS, RANK])
+    (sentence,) = example.document.sentences
+    assert example.document.text_of(sentence) == row["text"]
+    assert sentence.names == ("Russia", "Iran", "France")
+    assert [(pair.source, pair.target) for pair in example.document.pairs] == [("Iran", "Russia")]
+    assert example.topics is None
+    assert example.others["rank"].tolist() == [1]
+    assert example.stances.tolist() == [UNLABELLED]
+
+
+def test_pairs_of_a_sentence_have_labels_by_head():
+    row = _sentence(
+        pairs=[
+            ("rank", "Russia", "Iran", "first"),
+            ("stances", "Russia", "Iran", "support"),
+            ("stances", "(unnamed)", "France", "oppose"),
+            ("unknown", "France", "Iran", "whatever"),
+        ]
+    )
+    (example,) = to_examples(dataset([row]), [*HEADS, RANK])
+    pairs = [(pair.source, pair.target) for pair in example.document.pairs]
+    assert pairs == [("Russia", "Iran"), ("(unnamed)", "France"), ("France", "Iran")]
+    assert example.others.keys() == {"rank"}
+    assert example.others["rank"].tolist() == [0, UNLABELLED, UNLABELLED]
+    assert example.stances.tolist() == [SUPPORT, OPPOSE, UNLABELLED]
+
+
+def test_a_sentence_has_a_class_and_tags():
+    spans = [{"start": 0, "end": 6, "label": "place"}, {"start": 7, "end": 14, "label": "deed"}]
+    row = _sentence() | {
+        "classes": [{"head": "tone", "label": "harsh"}],
+        "tags": [{"head": "spans", "spans": spans}, {"head": "others", "spans": spans}],
+    }
+    one, other = to_examples(dataset([row, row | {"tags": [{"head": "spans", "spans": []}]}]), [TONE, SPANS])
+    assert one.others.keys() == {"tone", "spans"}
+    assert one.others["tone"].shape == ()
+    assert int(one.others["tone"]) == 1
+    assert one.others["spans"].tolist() == [[1, 0, 6, 1], [1, 7, 14, 0]]
+    assert other.others["spans"].shape == (0, 4), "labelled with nothing, which is not unlabelled"
+
+
+def _sentence(pairs: Sequence[tuple[str, str, str, str]] = ()) -> Row:
+    """A row of a public corpus."""
+    keys = ("head", "source", "target", "label")
+    return _row("Russia praised Iran. France left.") | {
+        "corpus": "public", "part": "train", "sentence": True, "stances": None,
+        "pairs": [dict(zip(keys, pair, strict=True)) for pair in pairs] or None,
+    }  # fmt: skip
 
 
 def _row(

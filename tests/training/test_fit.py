@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inference.bundle import Bundle
+from inference.heads import Head
 from inference.predictor import Predictor
 from models.export import ParityError
 from models.linear import LinearFamily
 from training.__main__ import main
-from training.fit import LabelError, check_labels, prepare, run
+from training.fit import LabelError, check_heads, prepare, run
 from training.recipe import load_recipe
 from training.report import Report
 from training.tracking import LoggedRun
@@ -56,9 +58,36 @@ def test_a_topic_that_every_article_has_is_named(tmp_path: Path):
         prepare(load_recipe(write_recipe(tmp_path, rows)))
 
 
-def test_a_corpus_without_any_label_is_refused():
+def test_a_corpus_without_any_label_is_refused(tmp_path: Path):
+    rows = [{key: content[key] for key in ("id", "text")} for content in articles(60)]
     with pytest.raises(LabelError, match="no article has labels"):
-        check_labels([], TOPICS, 2)
+        prepare(load_recipe(write_recipe(tmp_path, rows)))
+
+
+def test_a_corpus_trains_only_the_heads_that_its_recipe_names(tmp_path: Path):
+    corpus = {"name": "mine", "files": ["articles.jsonl"], "heads": ["stances"], "weight": 2.5}
+    data = prepare(load_recipe(write_recipe(tmp_path, articles(60), corpora=[corpus])))
+    assert data.heads == HEADS[1:]
+    assert all(example.topics is None for example in data.train)
+    assert {(example.corpus, example.weight) for example in data.train} == {("mine", 2.5)}
+
+
+@pytest.mark.parametrize("head", ["topics", "weather"])
+def test_a_head_that_a_corpus_cannot_train_is_named(tmp_path: Path, head: str):
+    rows = [{key: value for key, value in content.items() if key != "topics"} for content in articles(60)]
+    corpus = {"name": "mine", "files": ["articles.jsonl"], "heads": ["stances", head]}
+    expected = f"corpus mine: no training example of the head {head}, only of stances"
+    with pytest.raises(LabelError, match=expected):
+        prepare(load_recipe(write_recipe(tmp_path, rows, corpora=[corpus])))
+
+
+def test_a_head_that_the_family_lacks_is_named(recipe: Path):
+    tone = Head("tone", "class", ("calm", "angry"))
+    train = [replace(row, others={"tone": np.array(1)}) for row in prepare(load_recipe(recipe)).train]
+    with pytest.raises(LabelError, match="the linear family has no head tone: the encoder family has"):
+        check_heads(train, [*HEADS, tone], load_recipe(recipe))
+    encoder = load_recipe(recipe, ["model={family: encoder, encoder: {package: some-encoder}}"])
+    assert check_heads(train, [*HEADS, tone], encoder) == (*HEADS, tone)
 
 
 def test_a_number_of_articles_is_drawn_by_the_seed(recipe: Path):

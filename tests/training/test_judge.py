@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from training.evaluate import Metrics
 from training.recipe import load_recipe
 from training.report import Report
 
-from .rows import articles, write_csv, write_jsonl, write_recipe
+from .rows import CONFIGS, articles, write_csv, write_jsonl, write_recipe
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
     folder = tmp_path_factory.mktemp("judged")
     return run(load_recipe(write_recipe(folder, articles(60))), folder / "bundle")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where the figures of a bundle go that has no run: nowhere, and not into a store of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('judged') / 'runs.db'}")
+        yield
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
@@ -88,13 +97,21 @@ def test_figures_are_printed_a_line_a_label(bundle: Bundle, tmp_path: Path, caps
     [
         (["--files", "none.jsonl"], "none.jsonl: no such file"),
         (["--files", "{file}", "--labels", "none.csv"], "none.csv: no such file"),
-        (["--corpus", "mine"], "--corpus mine: name its --files, or `--corpus starter`"),
+        (["--corpus", "mine"], "corpus mine: not in the catalogue, and no files or hub id; known: "),
+        ([], "name a --corpus, or --files"),
+        (["--corpus", "starter", "--labels", "{file}"], "--labels goes with --files"),
         (["--files", "{bad}"], "bad.jsonl, line 1: `topics`: unknown label 'weather'"),
     ],
 )
 def test_what_cannot_be_judged_is_explained(
-    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+    bundle: Bundle,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    expected: str,
 ):
+    monkeypatch.chdir(CONFIGS.parent)
     places = {
         "file": write_jsonl(tmp_path / "a.jsonl", articles(3)),
         "bad": write_jsonl(tmp_path / "bad.jsonl", [{"text": "It rained.", "topics": ["weather"]}]),

@@ -13,7 +13,9 @@ from training.taxonomy import load_forms
 
 from .rows import CONFIGS, articles, write_recipe
 
-SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if path.name not in ("actors.yaml", "taxonomy.yaml"))
+SHIPPED = sorted(
+    path for path in CONFIGS.glob("*.yaml") if path.name not in ("actors.yaml", "taxonomy.yaml", "corpora.yaml")
+)
 
 
 @pytest.fixture
@@ -24,9 +26,18 @@ def path(tmp_path: Path) -> Path:
 def test_every_shipped_recipe_passes_the_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr("training.fit.load_forms", cache(load_forms))
     assert len(SHIPPED) >= 4
-    assert main(["check", *map(str, SHIPPED)]) == 0
+    assert main(["check", "--without-corpora", *map(str, SHIPPED)]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{path}: ok, its corpora aside" for path in SHIPPED]
+    recipes = {path: load_recipe(path) for path in SHIPPED}
+    whole = [
+        path
+        for path, recipe in recipes.items()
+        if not recipe.teachers and not any(corpus.public for corpus in recipe.corpora)
+    ]
+    assert len(whole) >= 4
+    assert main(["check", *map(str, whole)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(": ok: ")[0] for line in lines] == [str(path) for path in SHIPPED]
+    assert [line.split(": ok: ")[0] for line in lines] == [str(path) for path in whole]
 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
@@ -63,7 +74,7 @@ def test_an_encoder_recipe_without_a_trainer_gets_one(path: Path):
         ("modle={}", "modle: unknown key; allowed: name, description, seed"),
         ("model.topic_grams=2", "model.topic_grams: unknown key; allowed: family, topic_ngrams, stance_ngrams"),
         ("split.vallidation=0.1", "split.vallidation: unknown key; allowed: validation, test, by"),
-        ("corpora=[{name: a, file: x}]", "corpora.0.file: unknown key; allowed: name, files, labels, hub"),
+        ("corpora=[{name: a, file: x}]", "corpora.0.file: unknown key; allowed: name, weight, heads, files"),
         ("seed=many", "seed: Input should be a valid integer, unable to parse string as an integer (found 'many')"),
         ("split.test=0.7", "split.test: Input should be less than 0.5 (found 0.7)"),
         ("split.by=luck", "split.by: Input should be 'chance' or 'date' (found 'luck')"),
@@ -73,7 +84,11 @@ def test_an_encoder_recipe_without_a_trainer_gets_one(path: Path):
         ("trainer.epochs=2", "`trainer` is for the encoder family, model.family is linear"),
         ("corpora=[]", "corpora: Tuple should have at least 1 item"),
         ("corpora=[{name: starter}, {name: starter}]", "corpora: two corpora of one name: starter, starter"),
-        ("corpora=[{name: mine}]", "corpora.0: found neither files nor hub, expected one of files, hub"),
+        ("corpora=[{name: mine}]", "catalogue: no such file or folder: "),
+        ("corpora=[{name: starter, weight: 0}]", "corpora.0.weight: Input should be greater than 0 (found 0)"),
+        ("corpora=[{name: starter, heads: []}]", "corpora.0.heads: Tuple should have at least 1 item"),
+        ("purpose=sell", "purpose: Input should be 'share' or 'own' (found 'sell')"),
+        ("teachers=[build/default]", "`teachers` are for the encoder family, model.family is linear"),
         ("corpora=[{name: a, hub: b, files: [c]}]", "found files and hub, expected one of files, hub"),
         ("corpora=[{name: starter, hub: b}]", "`starter` is the shipped corpus and has no files or hub id"),
         ("corpora=[{name: a, hub: b, labels: c}]", "corpora.0: `labels` goes with `files`"),
@@ -157,6 +172,14 @@ def test_paths_are_relative_to_the_recipe(path: Path, monkeypatch: pytest.Monkey
     assert recipe.corpora[0].files == (path.parent / "articles.jsonl",)
     assert isinstance(recipe.model, EncoderModel)
     assert recipe.model.encoder.path == path.parent / "encoder"
+
+
+def test_a_corpus_without_files_is_one_of_the_catalogue(path: Path):
+    (path.parent / "corpora.yaml").write_text("{}\n")
+    recipe = load_recipe(path, ["corpora=[{name: dse}, {name: starter}, {name: mine, files: [articles.jsonl]}]"])
+    assert [corpus.public for corpus in recipe.corpora] == [True, False, False]
+    assert recipe.catalogue == path.parent / "corpora.yaml"
+    assert recipe.purpose == "share"
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,41 @@ def test_parts_name_their_articles():
     }  # fmt: skip
 
 
+def test_a_public_corpus_is_parted_as_it_says():
+    own = _stories(20)
+    public = _public(["train", "validation", "train", "validation", "train", "train"])
+    alone, parts = split(dataset(own), DEFAULT, 5), split(dataset([*public, *own]), DEFAULT, 5)
+    assert [row for row in parts.train if row < 6] == [0, 2, 4, 5]
+    assert [row for row in parts.validation if row < 6] == [1, 3]
+    for mixed, plain in zip(
+        (parts.train, parts.validation, parts.test), (alone.train, alone.validation, alone.test), strict=True
+    ):
+        assert tuple(row - 6 for row in mixed if row >= 6) == plain, "our own articles are parted as without it"
+
+
+def test_a_public_corpus_without_a_validation_part_gets_one_and_no_test_part():
+    public = _public(["train"] * 40)
+    for number in range(40):
+        public[number]["event"] = f"e{number // 2}"
+    parts = split(dataset(public), Split(validation=0.25, test=0.25), 5)
+    assert parts.test == ()
+    assert len(parts.validation) == 10
+    assert sorted([*parts.train, *parts.validation]) == list(range(40))
+    assert {row // 2 for row in parts.validation}.isdisjoint(row // 2 for row in parts.train), "whole groups"
+
+
+def test_each_public_corpus_is_parted_by_itself():
+    one, other = _public(["train"] * 20), _public(["train"] * 20, "other")
+    parts = split(dataset([*one, *other]), Split(validation=0.2), 5)
+    assert sum(row < 20 for row in parts.validation) == sum(row >= 20 for row in parts.validation) == 4
+
+
+def _public(parts: list[str], corpus: str = "public") -> list[Row]:
+    """Sentences of a public corpus, one a part."""
+    rows = zip(_stories(len(parts)), parts, strict=True)
+    return [{**row, "id": f"{corpus}-{row['id']}", "corpus": corpus, "part": part} for row, part in rows]
+
+
 def _stories(count: int) -> list[Row]:
     """Stories with no word in common."""
     words = iter([f"{word}{number}" for number in range(9) for word in STRESSED])

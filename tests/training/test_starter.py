@@ -28,9 +28,8 @@ def test_the_counts_are_those_of_its_readme(
     assert validate.main() == 0
     output, errors = capsys.readouterr()
     assert errors == ""
-    listed = re.search(
-        r"```\n(articles .*?)```", (Path(validate.__file__).with_name("README.md")).read_text("utf-8"), re.S
-    )
+    readme = Path(validate.__file__).with_name("README.md").read_text("utf-8")
+    listed = re.search(r"```\n(articles .*?)```", readme, re.S)
     assert listed
     assert _counted(listed[1]) == _counted(output) == counts(corpus)
 
