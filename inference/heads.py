@@ -78,9 +78,13 @@ class Heads:
         except (OSError, SafetensorError) as error:
             raise BundleError(f"{path}: cannot be read: {error}") from error
         for head in heads:
-            found = weights.get(f"{head.name}.weight", np.zeros(0)).shape
-            if found[:1] != (head.outputs,):
-                raise BundleError(f"{path}: weights of the head {head.name} are {found}, expected {head.outputs} rows")
+            rows = {f"{head.name}.weight": head.outputs, f"{head.name}.bias": head.outputs}
+            if hidden := weights.get(f"{head.name}.hidden.weight", np.zeros(0)).shape[:1]:
+                rows[f"{head.name}.hidden.bias"] = hidden[0]
+            for name, expected in rows.items():
+                found = weights.get(name, np.zeros(0)).shape
+                if found[:1] != (expected,):
+                    raise BundleError(f"{path}: {name} of the head {head.name} is {found}, expected {expected} rows")
         return cls(heads, weights)
 
     def of_kind(self, *kinds: Kind) -> list[Head]:

@@ -66,7 +66,7 @@ class LinearScorer:
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Scorer.score`; there are no others."""
         topics = np.zeros((len(documents), self._topics))
-        if documents and TOPICS in self._pipelines:
+        if documents and self._topics and TOPICS in self._pipelines:
             found = self._pipelines[TOPICS].decision_function([article_words(document) for document in documents])
             topics = found.reshape(topics.shape)  # of a single topic scikit-learn gives no columns
         pairs = [pair_words(document, pair) for document in documents for pair in document.pairs]

@@ -90,7 +90,8 @@ class Finetuner:
         average = Average(self._network, self._trainer.average)
         progress, best = Progress(), _copied(self._network)
         if self._checkpoint and (saved := self._checkpoint.load(self._network, optimizer)):
-            progress, best, average.state = saved
+            progress, best, state = saved
+            average.state = {name: tensor.to(accelerator.device) for name, tensor in state.items()}
             for number, measured in enumerate(progress.history, start=1):
                 if accelerator.is_main_process:
                     on_epoch(number, measured)
@@ -136,6 +137,8 @@ class Finetuner:
         most = self._trainer.windows_per_article
         lengths = [sum(len(window.ids) for window in article[:most]) for article in windows]
         steps = epoch_steps(train, lengths, self._trainer.batch_tokens)
+        if not steps:
+            return 0.0  # low weights may leave a small corpus out of an epoch
         steps = shared(steps, accelerator.process_index, accelerator.num_processes)
         parallel.train()
         total = 0.0
@@ -196,7 +199,9 @@ def _peak(name: str, network: WindowNetwork, trainer: Trainer) -> float:
         return trainer.head_learning_rate
     layers = network.encoder.config.num_hidden_layers
     layer = re.search(r"\.layers?\.(\d+)\.", name)
-    above = layers - 1 - int(layer[1]) if layer else layers
+    above = layers if "embedding" in name else 0  # what belongs to no layer stands below them all, or above
+    if layer:
+        above = layers - 1 - int(layer[1])
     return float(trainer.learning_rate * trainer.layer_decay**above)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -28,6 +29,8 @@ def computes_bf16(precision: str) -> bool:
         return precision == "bf16"
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return False  # processes that time for themselves could disagree
     return _product_seconds(torch.bfloat16) * _WORTH < _product_seconds(torch.float32)
 
 

@@ -102,6 +102,8 @@ def renew_layers(encoder: Any, number: int) -> None:
     if number > len(layers):
         raise EncoderError(f"encoder {encoder.config.name_or_path}: {len(layers)} layers, {number} are to be fresh")
     for layer in layers[-number:]:
+        for parameter in layer.parameters():
+            parameter._is_hf_initialized = False  # type: ignore[attr-defined]  # else transformers leaves them as loaded
         for module in layer.modules():
             encoder._init_weights(module)
 

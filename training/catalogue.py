@@ -17,7 +17,7 @@ from .recipe import read_yaml
 
 MIRROR = "DETENTE_MIRROR"
 """Environment variable: a folder that holds the files under their mirror names."""
-CATALOGUE = Path("configs/corpora.yaml")
+CATALOGUE = Path(__file__).parents[1] / "configs" / "corpora.yaml"
 """The catalogue that ships with the project."""
 FOLDER = Path("build/corpora")
 """Where `fetch` puts them."""
@@ -178,5 +178,5 @@ def verify(name: str, file: CorpusFile, path: Path) -> None:
     if found != file.sha256:
         raise CatalogueError(
             f"corpus {name}: {path} is cut short or altered: sha256 {found}, expected {file.sha256}; "
-            f"delete it and fetch it again"
+            f"`python -m training fetch {name}` fetches it anew once it is deleted"
         )

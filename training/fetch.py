@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import requests
@@ -16,14 +15,14 @@ from tqdm import tqdm
 
 from .catalogue import MIRROR, Catalogue, CatalogueError, PublicCorpus, at_hand, entry, verify
 from .public.rows import RowError
-from .public.standoff import opening, read_labels
+from .public.standoff import labelled, opening, read, read_labels
 
 LOG = logging.getLogger(__name__)
 
 UPSTREAM = "https://raw.githubusercontent.com"
 _SECONDS = (10, 60)
 """To connect, and between two pieces of an answer."""
-_PIECE = 1 << 16
+_PIECE = 1 << 13
 _TRIES = 2
 """How often a connection that fails is tried again."""
 
@@ -48,8 +47,11 @@ def fetch(names: Sequence[str], catalogue: Catalogue, folder: Path, upstream: st
                 try:
                     if not os.environ.get(MIRROR):
                         _download(session, name, corpus, split, folder, upstream)
-                    LOG.info("%s: %s", name, at_hand(name, corpus, split, folder))
-                except CatalogueError as error:
+                    path = at_hand(name, corpus, split, folder)
+                    if corpus.labels is not None:
+                        list(read(path, corpus.labels, split))
+                    LOG.info("%s: %s", name, path)
+                except (CatalogueError, RowError) as error:
                     problems.append(str(error))
     if problems:
         raise CatalogueError("\n".join(problems))
@@ -61,28 +63,24 @@ def _download(
     """Download a file unless it is there; what is cut short is gone on with, what is altered is begun anew."""
     file = corpus.files[split]
     path = folder / file.mirror
-    if path.is_file():
-        return
     url = f"{upstream}/{corpus.repository}/{corpus.commit}/{file.path}"
-    partial = path.with_name(f"{path.name}.partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if corpus.labels is None:
-            _whole(session, url, partial)
-        else:
-            _texts(session, url, corpus.labels, partial)
+        if corpus.labels is not None:
+            _texts(session, url, corpus.labels, path)
+        elif not path.is_file():
+            _whole(session, url, _partial(path))
+            verify(name, file, _partial(path))
+            _partial(path).replace(path)
     except (requests.RequestException, OSError, RowError) as error:
         expected = f"a file with sha256 {file.sha256}" if file.sha256 else f"the texts that {corpus.labels} is about"
         raise CatalogueError(
             f"corpus {name}: {url}: {_cause(error)}; expected {expected}; `python -m training fetch {name}` goes on "
             f"where this stopped; if you have a copy, name its folder in ${MIRROR}"
         ) from error
-    try:
-        verify(name, file, partial)
     except CatalogueError:
-        partial.unlink()
+        _partial(path).unlink()
         raise
-    partial.replace(path)
 
 
 def _whole(session: requests.Session, url: str, partial: Path) -> None:
@@ -105,25 +103,26 @@ def _whole(session: requests.Session, url: str, partial: Path) -> None:
                 bar.update(len(piece))
 
 
-def _texts(session: requests.Session, url: str, labels: Path, partial: Path) -> None:
+def _texts(session: requests.Session, url: str, labels: Path, path: Path) -> None:
     """Download the texts of stand-off labels, those that are not there yet."""
     wanted = list(read_labels(labels))
-    have = {row["id"]: row for row in _written(partial)}
-    with partial.open("w", encoding="utf-8") as out:
+    have = {row["id"]: row for file in (path, _partial(path)) for row in labelled(file, wanted)}
+    if path.is_file() and len(have) == len(wanted):
+        return
+    with _partial(path).open("w", encoding="utf-8") as out:
         for row in have.values():
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        for label in tqdm(wanted, partial.stem, unit="text", disable=None, leave=False):
+        for label in tqdm(wanted, path.stem, unit="text", disable=None, leave=False):
             if label["id"] not in have:
                 answer = session.get(url.replace("{id}", quote(label["id"])), timeout=_SECONDS)
                 answer.raise_for_status()
                 out.write(json.dumps(opening(answer.content, label), ensure_ascii=False) + "\n")
+    _partial(path).replace(path)
 
 
-def _written(partial: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of an interrupted download."""
-    for line in partial.read_text("utf-8").splitlines(keepends=True) if partial.is_file() else ():
-        if line.endswith("\n"):
-            yield json.loads(line)
+def _partial(path: Path) -> Path:
+    """Where a download lies until it is whole and verified."""
+    return path.with_name(f"{path.name}.partial")
 
 
 def _session() -> requests.Session:

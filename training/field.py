@@ -44,12 +44,16 @@ def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: H
 
 
 def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
-    """The spans of whole words that a head of tags finds in a text; its first token speaks for a word."""
+    """The spans of whole words that a head of tags finds in a text; the first token of a word speaks for it."""
     text = example.document.article.text
-    first = [start == 0 or text[start - 1].isspace() for _, start, _ in score.tokens]
-    words = score.tokens[first]
-    words[:, 2] = [start + len(text[start:].split(maxsplit=1)[0]) for start in words[:, 1]]
-    return [(start, end, label) for _, start, end, label in tagged_spans(words, score.others[head.name][first], head)]
+    words, first = [], []
+    for number, (place, begin, end) in enumerate(score.tokens.tolist()):
+        start = end - len(text[begin:end].lstrip())  # some tokenizers count the space before a word as its own
+        if start < end and (start == 0 or text[start - 1].isspace()):
+            words.append((place, start, start + len(text[start:].split(maxsplit=1)[0])))
+            first.append(number)
+    tokens = np.array(words, dtype=np.int64).reshape(-1, 3)
+    return [(start, end, label) for _, start, end, label in tagged_spans(tokens, score.others[head.name][first], head)]
 
 
 def true_spans(example: Example, head: Head) -> list[Span]:

@@ -26,13 +26,14 @@ from models.families import make_family
 from models.settings import LinearModel
 
 from .card import model_card
-from .catalogue import Catalogue, Use, check_use, entry, load_catalogue
+from .catalogue import Catalogue, CatalogueError, Use, check_use, entry, load_catalogue
 from .corpora import load_corpora
 from .curves import curves
 from .evaluate import evaluate
 from .examples import to_examples
 from .heads import all_heads
 from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
+from .public.readers import READERS
 from .recipe import Recipe
 from .report import CARD, REPORT, Report
 from .splits import Parts, split
@@ -121,7 +122,10 @@ def check_needs(recipe: Recipe) -> Catalogue:
     public = [corpus.name for corpus in recipe.corpora if corpus.public]
     catalogue = load_catalogue(recipe.catalogue) if public or recipe.teachers else {}
     for name in public:
-        check_use(name, entry(catalogue, name), recipe.purpose)
+        corpus = entry(catalogue, name)
+        check_use(name, corpus, recipe.purpose)
+        if corpus.labels is None and name not in READERS:
+            raise CatalogueError(f"corpus {name}: there is no reader of it; known: {', '.join(READERS)}")
     return catalogue
 
 
@@ -149,12 +153,19 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
 
 
 def _teacher(name: str, catalogue: Catalogue, purpose: Use) -> Predictor:
-    """A model to learn from; what its corpora may be used for holds for its pupil too."""
+    """A model to learn from; what its corpora may be used for holds for its pupil, too."""
     teacher = Predictor.load(name)
-    for corpus in teacher.bundle.manifest.provenance.get("corpora", ()):
-        if corpus["name"] in catalogue:
-            check_use(f"{corpus['name']} of teacher {name}", catalogue[corpus["name"]], purpose)
+    for corpus in _learned_from(teacher):
+        if corpus in catalogue:
+            check_use(f"{corpus} of teacher {name}", catalogue[corpus], purpose)
     return teacher
+
+
+def _learned_from(model: Predictor) -> list[str]:
+    """Names of the corpora of a model and of its teachers."""
+    facts = model.bundle.manifest.provenance
+    names = [corpus["name"] for corpus in facts.get("corpora", ())]
+    return names + [name for teacher in facts.get("teachers", ()) for name in teacher["corpora"]]
 
 
 def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe) -> tuple[Head, ...]:
@@ -249,7 +260,10 @@ def _judged(
             "commit": report.commit,
             "encoder": report.encoder,
             "corpora": [{key: corpus[key] for key in ("name", "licence", "sha256")} for corpus in report.corpora],
-            "teachers": [{"name": each.bundle.path.name, "sha256": each.bundle.digest} for each in data.teachers],
+            "teachers": [
+                {"name": each.bundle.path.name, "sha256": each.bundle.digest, "corpora": _learned_from(each)}
+                for each in data.teachers
+            ],
             "libraries": report.libraries,
             "metrics": report.metrics["test"],
         },

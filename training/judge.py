@@ -43,9 +43,14 @@ def judge(
     report = Report.of(predictor.bundle)
     known = load_catalogue(catalogue) if corpus.public else {}
     given = entry(known, corpus.name).files if corpus.public else {}
-    parted = set(report.split.get(split, ())) if corpus.name in {each["name"] for each in report.corpora} else set()
+    learned = {each["name"] for each in report.corpora}
+    parted = set(report.split.get(split, ())) if corpus.name in learned else set()
+    if corpus.name in learned and not given and split not in (*report.split, "all"):
+        raise CorpusError(f"corpus {corpus.name}: no part {split!r}; it has {', '.join(report.split)}, all")
     # A part that the corpus does not give was drawn by the run from what the corpus gives for training.
     splits = (split,) if split in given or not parted else LEARNED
+    if split == "all":
+        splits = tuple(given)
     dataset = load_corpora(
         [corpus], manifest.topics, ActorFinder(predictor.bundle.forms()), skip_bad_rows, known, splits
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3.util import connection
 
 from training import fetch as fetching
 from training.catalogue import MIRROR, Catalogue, CatalogueError, load_catalogue
@@ -23,6 +24,7 @@ from .mirror import ENTRY, hashed, write_catalogue
 
 DSE = {"train": "Norway met Peru.\n" * 9000, "test": "Chad met Mali.\n" * 20}
 CAMEO = {"train": "Rain.\t0\n" * 30}
+SESSION = fetching._session
 TEXTS = {"a1": "Norway aided Peru.", "b2": "Rain fell in Chad.", "c3": "Mali — “waited”."}
 
 
@@ -186,12 +188,10 @@ def test_a_download_that_ended_before_it_was_verified_is_verified(
     assert _files(folder) == {"dse/train.txt": DSE["train"], "dse/test.txt": DSE["test"]}
 
 
-def test_an_altered_file_is_an_error_and_nothing_is_left_of_it(
-    upstream: Upstream, catalogue: Catalogue, folder: Path
-):  # fmt: skip
+def test_an_altered_file_is_an_error_and_nothing_is_left_of_it(upstream: Upstream, catalogue: Catalogue, folder: Path):
     good = dict(upstream.files)
     upstream.files = {path: raw.replace(b"Norway", b"Sweden") for path, raw in upstream.files.items()}
-    with pytest.raises(CatalogueError, match="corpus dse: .* is cut short or altered") as raised:
+    with pytest.raises(CatalogueError, match=r"corpus dse: .* is cut short or altered") as raised:
         fetch(["dse"], catalogue, folder, upstream.address)
     assert f"expected {hashed(DSE['train'])}" in str(raised.value)
     assert _files(folder) == {"dse/test.txt": DSE["test"]}
@@ -234,15 +234,34 @@ def test_nobody_listening_is_told_for_each_file(catalogue: Catalogue, folder: Pa
     assert not _files(folder)
 
 
-def test_a_server_that_is_busy_is_asked_again(
+def test_a_connection_that_fails_is_tried_again(
     upstream: Upstream, catalogue: Catalogue, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.undo()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv(MIRROR, raising=False)
-    upstream.refuse = 1
+    connect, failures = connection.create_connection, [OSError("no route"), OSError("no route")]
+
+    def failing(*arguments: Any, **options: Any) -> socket.socket:
+        if failures:
+            raise failures.pop()
+        return connect(*arguments, **options)
+
+    def session() -> requests.Session:
+        made = SESSION()
+        made.mount("http://", made.get_adapter("https://"))
+        return made
+
+    monkeypatch.setattr(fetching, "_session", session)
+    monkeypatch.setattr(connection, "create_connection", failing)
     fetch(["cameo_class"], catalogue, folder, upstream.address)
-    assert len(upstream.asked) == 2
+    assert not failures
+    assert _files(folder) == {"cameo_class/train.txt": CAMEO["train"]}
+
+
+def test_a_server_that_is_busy_is_told(upstream: Upstream, catalogue: Catalogue, folder: Path):
+    upstream.refuse = 1
+    with pytest.raises(CatalogueError, match="upstream answers 503 Service Unavailable"):
+        fetch(["cameo_class"], catalogue, folder, upstream.address)
+    assert not _files(folder)
+    fetch(["cameo_class"], catalogue, folder, upstream.address)
     assert _files(folder) == {"cameo_class/train.txt": CAMEO["train"]}
 
 

@@ -38,7 +38,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_dse_names_both_entities_by_their_places(path: Path):
-    (row,) = _rows(dse.read, path, "On Monday [Norway] thanked [the Swiss envoy] at length.\tNorway\tthe Swiss envoy\t1\n")
+    (row,) = _rows(
+        dse.read, path, "On Monday [Norway] thanked [the Swiss envoy] at length.\tNorway\tthe Swiss envoy\t1\n"
+    )
     assert row["id"] == "1"
     assert row["sentence"] is True
     assert row["text"] == "On Monday Norway thanked the Swiss envoy at length."
@@ -88,7 +90,7 @@ def test_targets_of_newsmtsc_are_actors_of_their_own_and_the_author_is_not_named
     targets = [_target(text, "Norway", 6.0), _target(text, "Peru", 2.0), _target(text, "poor Peru", 4.0)]
     (row,) = _rows(newsmtsc.read, path, _json({"sentence_normalized": text, "targets": targets}))
     assert row["text"] == text
-    assert sorted(sum(_mentions(row).values(), [])) == ["Norway", "Peru", "poor Peru"]
+    assert sorted(_words(row)) == ["Norway", "Peru", "poor Peru"]
     names = {text[mention["start"] : mention["end"]]: mention["name"] for mention in row["actors"]}
     for head in ("newsmtsc", "stances"):
         assert _pairs(row, head) == [
@@ -101,14 +103,16 @@ def test_targets_of_newsmtsc_are_actors_of_their_own_and_the_author_is_not_named
 def test_offsets_of_newsmtsc_are_code_points(path: Path):
     text = "𝄞 Ñandú met Peru."
     (row,) = _rows(newsmtsc.read, path, _json({"sentence_normalized": text, "targets": [_target(text, "Peru", 4)]}))
-    assert sum(_mentions(row).values(), []) == ["Peru"]
+    assert _words(row) == ["Peru"]
 
 
 # PLOVER
 
 
 def test_a_relation_of_plv_has_codes_and_a_stance_of_the_coded_direction_alone(path: Path):
-    content = _plv([("<s>Norway</s> aided <t>Peru</t>.", "AID", "2"), ("<t>Peru</t> fears <s>Chad</s>.", "THREATEN", "3")])
+    content = _plv(
+        [("<s>Norway</s> aided <t>Peru</t>.", "AID", "2"), ("<t>Peru</t> fears <s>Chad</s>.", "THREATEN", "3")]
+    )
     first, second = _rows(plover.read_plv, path, content)
     assert (first["id"], first["text"], first["sentence"]) == ("2", "Norway aided Peru.", True)
     assert _mentions(first) == {"source": ["Norway"], "target": ["Peru"]}
@@ -432,6 +436,10 @@ def _mentions(row: Row) -> dict[str, list[str]]:
         assert mention["field"] == "text"
         found.setdefault(mention["name"], []).append(row["text"][mention["start"] : mention["end"]])
     return found
+
+
+def _words(row: Row) -> list[str]:
+    return [words for mentions in _mentions(row).values() for words in mentions]
 
 
 def _pairs(row: Row, head: str) -> list[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ def write_encoder(folder: Path, text: str) -> dict[str, Any]:
     Returns:
         The `model` section of a recipe beside the folder.
     """
-    words = [word for word in dict.fromkeys(re.findall(r"[^\W\d_]+|[^\w\s]", text.lower()))]
+    words = list(dict.fromkeys(re.findall(r"[^\W\d_]+|[^\w\s]", text.lower())))
     torch.manual_seed(1)
     config = BertConfig(
         vocab_size=len(_SPECIAL) + len(words),

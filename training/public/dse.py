@@ -36,6 +36,8 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         if kind not in _CLASSES:
             raise RowError(f"{path}:{number}: class {kind!r:.40}, expected one of {', '.join(_CLASSES)}")
         before, first, between, second, after = match.groups()
+        if not first.strip() or not second.strip():
+            raise RowError(f"{path}:{number}: found nothing in brackets, expected two entities")
         text = before + first + between + second + after
         start, other = len(before), len(before) + len(first) + len(between)
         names = ("p", "q")

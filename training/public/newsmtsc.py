@@ -31,7 +31,10 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
                 text, targets = row["sentence_normalized"], row["targets"]
-                found = [(target["from"], target["to"], target["mention"], target["polarity"]) for target in targets]
+                found = [
+                    (int(target["from"]), int(target["to"]), str(target["mention"]), float(target["polarity"]))
+                    for target in targets
+                ]
             except (ValueError, KeyError, TypeError) as error:
                 message = f"{place}: not a sentence with its targets ({type(error).__name__}: {error})"
                 raise RowError(message) from None
@@ -41,7 +44,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
                     raise RowError(
                         f"{place}: {mention!r:.40} is not at {start} to {end}: found {text[start:end]!r:.40}"
                     )
-                label = choice(place, str(float(polarity)), _POLARITIES, "polarity")
+                label = choice(place, str(polarity), _POLARITIES, "polarity")
                 name = f"{start}-{end}"
                 spans[name] = [(start, end)]
                 labels += [pair(head, UNNAMED, name, label) for head in ("newsmtsc", "stances")]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,29 +68,30 @@ def read_gsr(path: Path) -> Iterator[dict[str, Any]]:
         RowError: the file is not JSON of this form, or a root code is unknown.
     """
     try:
-        records = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise RowError(f"{path}: not JSON: {error}") from None
-    left: Counter[str] = Counter()
-    for number, record in enumerate(records, start=1):
-        if record.get("event") == "DOCUMENT":
+        records = [
+            (record["id"], record["event"], record["text"], *_sides(record))
+            for record in json.loads(path.read_text("utf-8"))
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RowError(f"{path}: not a list of records ({type(error).__name__}: {error})") from None
+    left = 0
+    for number, (id, event, text, sources, targets) in enumerate(records, start=1):
+        if event == "DOCUMENT":
             continue
-        code = _EARLIER.get(record.get("event"), record.get("event"))
+        code = _EARLIER.get(event, event)
         root = choice(f"{path}: record {number}", code, {name: name for name in ROOT_QUADS}, "event")
-        sources, targets = (_named(record, side) for side in ("source", "target"))
-        spans = {name: _places(record["text"], name) for name in (*sources, *targets)}
+        spans = {name: _places(text, name) for name in (*sources, *targets)}
         asked = [(a, b) for a in sources for b in targets if a != b and spans[a] and spans[b]]
         if not asked:
-            left["no source and target in the text"] += 1
+            left += 1
             continue
         stance = QUAD_STANCES[ROOT_QUADS[root]]
         labels = [
             pair(head, *names, label) for names in asked for head, label in (("plover", root), ("stances", stance))
         ]
         used = {name: spans[name] for names in asked for name in names}
-        yield sentence(str(record["id"]), record["text"], used, pairs=labels)
-    for reason, count in left.items():
-        LOG.info("%s: %d of %d records left out: %s", path.name, count, len(records), reason)
+        yield sentence(str(id), text, used, pairs=labels)
+    LOG.info("%s: %d of %d records left out: no source and target in the text", path.name, left, len(records))
 
 
 def _relation(id: str, marked: str, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -102,11 +102,14 @@ def _relation(id: str, marked: str, labels: Mapping[str, str]) -> dict[str, Any]
     return sentence(id, text, spans, pairs=[pair(head, source, target, label) for head, label in labels.items()])
 
 
-def _named(record: Mapping[str, Any], side: str) -> list[str]:
-    """Words of a side's actors. A target "SOURCE" or a missing one is everyone of the source."""
-    actors = record.get(side)
-    if not isinstance(actors, list):
-        actors = record.get("source") or []
+def _sides(record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Words of source and target. A target "SOURCE" or a missing one is everyone of the source."""
+    source = _words(record.get("source") or [])
+    target = record.get("target")
+    return source, _words(target) if isinstance(target, list) else source
+
+
+def _words(actors: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(str(actor["actorText"]) for actor in actors if actor.get("actorText")))
 
 

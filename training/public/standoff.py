@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .rows import RowError
 
+_PARTS = ("train", "test")
 _KEYS = {"id", "part", "length", "sha256", "topics", "actors", "stances"}
 
 
@@ -28,6 +29,8 @@ def read_labels(path: Path) -> Iterator[dict[str, Any]]:
     for number, row in _lines(path):
         if set(row) != _KEYS:
             raise RowError(f"{path}:{number}: keys {', '.join(row)}, expected {', '.join(sorted(_KEYS))}")
+        if row["part"] not in _PARTS:
+            raise RowError(f"{path}:{number}: part {row['part']!r:.40}, expected one of {', '.join(_PARTS)}")
         yield row
 
 
@@ -61,6 +64,18 @@ def read(path: Path, labels: Path, part: str) -> Iterator[dict[str, Any]]:
             "id": label["id"], "date": row.get("date"), "title": title, "text": text, "all_actors": True,
             **{key: label[key] for key in ("topics", "actors", "stances")},
         }  # fmt: skip
+
+
+def labelled(path: Path, labels: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The texts of a file, whole or cut short, that are the ones that were labelled; others do not count."""
+    expected = {label["id"]: label["sha256"] for label in labels}
+    for line in path.read_text("utf-8").split("\n")[:-1] if path.is_file() else ():
+        try:
+            row = json.loads(line)
+            if digest(row["title"], row["text"]) == expected.get(row["id"]):
+                yield row
+        except (ValueError, KeyError, TypeError):
+            continue  # it is fetched anew
 
 
 def opening(raw: bytes, label: Mapping[str, Any]) -> dict[str, Any]:
