@@ -51,30 +51,24 @@ def class_metrics(scores: Floats, truth: Labels) -> dict[str, Any]:
     return _f1(truth, scores.argmax(axis=1))
 
 
-def root_metrics(scores: Floats, truth: Labels, quad_of: Sequence[int]) -> dict[str, Any]:
-    """Macro-F1 over root codes of PLOVER, and over the quad codes that they imply (Hu et al. 2024).
+def root_metrics(scores: Floats, roots: Labels, quads: Labels, quad_of: Sequence[int]) -> dict[str, Any]:
+    """Macro-F1 over root codes, quad codes, and cooperation against conflict of PLOVER (Hu et al. 2024).
+
+    A quad code is as likely as its root codes together, which did better than a head of its own (docs/experiments.md).
 
     Args:
         scores: logits of root codes, (items, roots).
-        truth: root codes, (items,).
-        quad_of: quad code of every root code, from 0.
+        roots: root codes, (items,).
+        quads: quad codes from 0, (items,), which a corpus may give apart from the roots.
+        quad_of: quad code of every root code.
     """
-    quads = np.array(quad_of)
-    found = (softmax(scores, axis=1) @ np.eye(4)[quads]).argmax(axis=1)
-    return {**_f1(truth, scores.argmax(axis=1)), "implied_quad_macro_f1": _f1(quads[truth], found)["macro_f1"]}
-
-
-def quad_metrics(scores: Floats, truth: Labels) -> dict[str, Any]:
-    """Macro-F1 over quad codes of PLOVER, and of cooperation against conflict (Hu et al. 2024).
-
-    Args:
-        scores: logits of quad codes, (items, 4).
-        truth: quad codes from 0, (items,).
-    """
-    probabilities = softmax(scores, axis=1)
-    conflict = probabilities[:, 2:].sum(axis=1) > probabilities[:, :2].sum(axis=1)
-    binary = _f1((truth >= 2).astype(np.int64), conflict.astype(np.int64))["macro_f1"]
-    return {**class_metrics(scores, truth), "binary_macro_f1": binary}
+    likely = softmax(scores, axis=1) @ np.eye(4)[list(quad_of)]
+    conflict = likely[:, 2:].sum(axis=1) > likely[:, :2].sum(axis=1)
+    return {
+        **_f1(roots, scores.argmax(axis=1)),
+        "quad_macro_f1": _f1(quads, likely.argmax(axis=1))["macro_f1"],
+        "binary_macro_f1": _f1((quads >= 2).astype(np.int64), conflict.astype(np.int64))["macro_f1"],
+    }
 
 
 def tag_metrics(found: Sequence[Sequence[Span]], truth: Sequence[Sequence[Span]]) -> dict[str, Any]:

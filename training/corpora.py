@@ -17,6 +17,7 @@ from inference.schema import Article
 
 from .annotation import AnnotationError, annotate
 from .catalogue import Catalogue, at_hand, entry
+from .heads import MEASURED_WITH
 from .public.readers import READERS
 from .public.standoff import read as read_labelled
 from .recipe import STARTER, Corpus
@@ -138,6 +139,7 @@ def _kept(row: dict[str, Any], heads: Sequence[str] | None) -> dict[str, Any]:
     """The row with the labels of these heads alone; None stands for all."""
     if heads is None:
         return row
+    heads = [*heads, *(MEASURED_WITH[head].name for head in heads if head in MEASURED_WITH)]
     kept = {name: row.get(name) if name in heads else None for name in (TOPICS, STANCES)}
     for key in ("pairs", "classes", "tags"):
         kept[key] = [label for label in row.get(key) or () if label["head"] in heads] or None

@@ -36,19 +36,21 @@ def evaluate(
 
     Returns:
         `articles`, their number; `topics` and `stances`, each with totals and a table by label; any other head by its
-        name, with the figures of its field; `corpora`, topics and stances of each corpus where there are several. What
-        is not labelled is left out.
+        name, with the figures of its field; `corpora`, by name, what several corpora are labelled for. What is not
+        labelled is left out.
     """
     metrics = _measured(examples, scores, heads, decisions)
-    ours = [head for head in heads if head.name in (TOPICS, STANCES)]
-    names = dict.fromkeys(example.corpus for example in examples if labelled_heads([example], ours))
-    if len(names) > 1:
-        metrics["corpora"] = {}
-        for name in names:
-            rows = [row for row, example in enumerate(examples) if example.corpus == name]
-            own = [examples[row] for row in rows], [scores[row] for row in rows]
-            metrics["corpora"][name] = _measured(*own, ours, decisions)
+    shared = {head: corpora for head in heads if len(corpora := _corpora(examples, head)) > 1}
+    for name in dict.fromkeys(name for corpora in shared.values() for name in corpora):
+        rows = [row for row, example in enumerate(examples) if example.corpus == name]
+        own = [examples[row] for row in rows], [scores[row] for row in rows]
+        metrics.setdefault("corpora", {})[name] = _measured(*own, list(shared), decisions)
     return metrics
+
+
+def _corpora(examples: Sequence[Example], head: Head) -> dict[str, None]:
+    """Names of the corpora that are labelled for a head, in order."""
+    return dict.fromkeys(example.corpus for example in examples if example.has(head))
 
 
 def _measured(

@@ -13,6 +13,8 @@ from inference.heads import STANCES, TOPICS, Head
 from inference.schema import NEUTRAL, STANCE_LABELS, Article
 from models.base import UNLABELLED, Example, Labels
 
+from .heads import MEASURED_WITH
+
 
 def to_examples(
     rows: Iterable[Mapping[str, Any]], heads: Sequence[Head], weights: Mapping[str, float] | None = None
@@ -24,7 +26,7 @@ def to_examples(
         heads: those whose labels count.
         weights: of corpora by name, one where it is not given.
     """
-    known = {head.name: head for head in heads}
+    known = {head.name: head for head in (*heads, *MEASURED_WITH.values())}
     return [_example(row, known, (weights or {}).get(row["corpus"], 1.0)) for row in rows]
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from inference.heads import Head
 from inference.scorer import Scores
 from inference.tags import tagged_spans
-from models.base import Example, class_arrays
+from models.base import UNLABELLED, Example, Labels, class_arrays
 
-from .benchmarks import class_metrics, dse_metrics, quad_metrics, root_metrics, tag_metrics
+from .benchmarks import class_metrics, dse_metrics, root_metrics, tag_metrics
 from .heads import DSE, PLOVER, PLOVER_QUAD
 from .public.plover import ROOT_QUADS
 
@@ -39,8 +39,17 @@ def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: H
         return tag_metrics([found_spans(*row, head) for row in rows], [true_spans(row[0], head) for row in rows])
     logits, classes = class_arrays(examples, scores, head)
     if head == PLOVER:
-        return root_metrics(logits, classes, QUAD_OF_ROOT)
-    return quad_metrics(logits, classes) if head == PLOVER_QUAD else class_metrics(logits, classes)
+        return root_metrics(logits, classes, _quads(rows, classes), QUAD_OF_ROOT)
+    return class_metrics(logits, classes)
+
+
+def _quads(rows: Sequence[tuple[Example, Scores]], roots: Labels) -> Labels:
+    """Quad codes as the corpus gives them, else as the root codes imply them."""
+    labelled = [example.classes(PLOVER) != UNLABELLED for example, _ in rows]
+    given = np.concatenate(
+        [example.classes(PLOVER_QUAD)[known] for (example, _), known in zip(rows, labelled, strict=True)]
+    )
+    return np.where(given == UNLABELLED, np.array(QUAD_OF_ROOT)[roots], given)
 
 
 def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:

@@ -1,8 +1,8 @@
-"""Every head that a corpus can train."""
+"""Every head that a corpus can train or be measured by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inference.heads import TOPICS, Head, stance_head
 from inference.schema import STANCE_LABELS
@@ -15,10 +15,15 @@ DSE = Head("dse", "pairs", STANCE_LABELS)
 NEWSMTSC = Head("newsmtsc", "pairs", STANCE_LABELS)
 PLOVER = Head("plover", "pairs", tuple(ROOT_QUADS))
 PLOVER_QUAD = Head("plover_quad", "pairs", ("1", "2", "3", "4"))
+"""Labels that are only measured against: they are never trained."""
 AW = Head("aw", "pairs", tuple(BINARY.values()))
 CAMEO = Head("cameo", "class", tuple(CLASSES.values()))
 CAMEO_NER = Head("cameo_ner", "tags", ROLES)
 RE3D = Head("re3d", "tags", ENTITIES)
+
+
+MEASURED_WITH: Mapping[str, Head] = {PLOVER.name: PLOVER_QUAD}
+"""What the scores of a head are measured against besides its own labels."""
 
 
 def all_heads(topics: Sequence[str]) -> tuple[Head, ...]:
@@ -28,4 +33,4 @@ def all_heads(topics: Sequence[str]) -> tuple[Head, ...]:
         topics: the topic labels.
     """
     ours = (Head(TOPICS, "topics", tuple(topics)), stance_head())
-    return (*ours, DSE, NEWSMTSC, PLOVER, PLOVER_QUAD, AW, CAMEO, CAMEO_NER, RE3D)
+    return (*ours, DSE, NEWSMTSC, PLOVER, AW, CAMEO, CAMEO_NER, RE3D)

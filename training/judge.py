@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ def judge(
     if corpus.name in learned and not given and split not in (*report.split, "all"):
         raise CorpusError(f"corpus {corpus.name}: no part {split!r}; it has {', '.join(report.split)}, all")
     # A part that the corpus does not give was drawn by the run from what the corpus gives for training.
-    splits = (split,) if split in given or not parted else LEARNED
+    splits: Sequence[str] = (split,) if split in given or not parted else LEARNED
     if split == "all":
-        splits = tuple(given)
+        splits = list(given)
     dataset = load_corpora(
         [corpus], manifest.topics, ActorFinder(predictor.bundle.forms()), skip_bad_rows, known, splits
     )

@@ -15,7 +15,7 @@ from training.public.standoff import digest
 from .rows import TOPICS
 
 HEADS = {
-    "dse": ("dse",), "newsmtsc": ("newsmtsc",), "plv": ("plover", "plover_quad"), "aw": ("aw",), "gsr": ("plover",),
+    "dse": ("dse",), "newsmtsc": ("newsmtsc",), "plv": ("plover",), "aw": ("aw",), "gsr": ("plover",),
     "cameo_class": ("cameo",), "cameo_ner": ("cameo_ner",), "re3d": ("re3d",), "allsides": ("topics", "stances"),
 }  # fmt: skip
 ENTRY = {

@@ -111,7 +111,7 @@ def test_a_recipe_may_leave_out_a_head_of_files(folder: Path):
 
 def test_every_kind_of_corpus_is_read(folder: Path):
     data = _prepared(folder, [{"name": name} for name in FILES])
-    names = ["dse", "newsmtsc", "plover", "plover_quad", "cameo", "cameo_ner"]
+    names = ["dse", "newsmtsc", "plover", "cameo", "cameo_ner"]
     assert [head.name for head in data.heads] == names
     first = {row.corpus: row for row in reversed(data.train)}
     for corpus, row in first.items():

@@ -71,13 +71,12 @@ def read_gsr(path: Path) -> Iterator[dict[str, Any]]:
         records = [
             (record["id"], record["event"], record["text"], *_sides(record))
             for record in json.loads(path.read_text("utf-8"))
+            if record.get("event") != "DOCUMENT"
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RowError(f"{path}: not a list of records ({type(error).__name__}: {error})") from None
     left = 0
     for number, (id, event, text, sources, targets) in enumerate(records, start=1):
-        if event == "DOCUMENT":
-            continue
         code = _EARLIER.get(event, event)
         root = choice(f"{path}: record {number}", code, {name: name for name in ROOT_QUADS}, "event")
         spans = {name: _places(text, name) for name in (*sources, *targets)}
