@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from inference.errors import DetenteError
 
+from .catalogue import CATALOGUE
 from .recipe import Corpus, RecipeError, load_recipe
 
 if TYPE_CHECKING:
@@ -69,11 +70,13 @@ def _parser() -> argparse.ArgumentParser:
                           help="train, validation, test or all, or another that a public corpus gives; of what the "
                           "model's run has parted, the part (default: test)")  # fmt: skip
     evaluate.add_argument("--skip-bad-rows", action="store_true")
+    _add_catalogue(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print every figure as JSON")
     evaluate.set_defaults(run=_evaluate)
 
     fetch = commands.add_parser("fetch", help="download public corpora and verify them")
     fetch.add_argument("names", nargs="*", metavar="CORPUS", help="default: all of the catalogue")
+    _add_catalogue(fetch)
     fetch.add_argument("--list", action="store_true", help="say what there is and what it may be used for, and stop")
     fetch.set_defaults(run=_fetch)
 
@@ -91,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="such as trainer.epochs=2"
+    )
+
+
+def _add_catalogue(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--catalogue", type=Path, default=CATALOGUE, metavar="FILE", help="of public corpora (default: the shipped one)"
     )
 
 
@@ -123,7 +132,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from .tracking import log_evaluation
 
     corpus = _corpus(options)
-    bundle, metrics = judge(options.model, corpus, options.split, options.skip_bad_rows)
+    bundle, metrics = judge(options.model, corpus, options.split, options.skip_bad_rows, options.catalogue)
     print(json.dumps(metrics, indent=1) if options.json else table(metrics), flush=True)
     run = log_evaluation(bundle, f"{corpus.name}.{options.split}", metrics)
     LOG.info("logged to run %s" if run else "not logged: MLflow has no run of this bundle", *([run] if run else []))
@@ -141,10 +150,10 @@ def _corpus(options: argparse.Namespace) -> Corpus:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from .catalogue import CATALOGUE, FOLDER, described, load_catalogue
+    from .catalogue import FOLDER, described, load_catalogue
     from .fetch import fetch
 
-    catalogue = load_catalogue(CATALOGUE)
+    catalogue = load_catalogue(options.catalogue)
     print(described(catalogue, options.names), flush=True)
     if not options.list:
         fetch(options.names, catalogue, FOLDER)

@@ -98,12 +98,14 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 
 def test_a_head_without_weights_is_named(file: Path):
-    with pytest.raises(BundleError, match=r"heads\.safetensors: weights of the head mood are \(0,\), expected 2 rows"):
+    with pytest.raises(
+        BundleError, match=r"heads\.safetensors: mood\.weight of the head mood is \(0,\), expected 2 rows"
+    ):
         Heads.from_file(file, [*HEADS, Head("mood", "class", ("good", "bad"))])
 
 
 def test_a_head_with_weights_of_other_labels_is_named(file: Path):
-    with pytest.raises(BundleError, match=rf"weights of the head event are \(4, {WIDTH}\), expected 3 rows"):
+    with pytest.raises(BundleError, match=rf"event\.weight of the head event is \(4, {WIDTH}\), expected 3 rows"):
         Heads.from_file(file, [Head("event", "class", ("a", "b", "c"))])
 
 

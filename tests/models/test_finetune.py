@@ -250,7 +250,7 @@ def test_lower_layers_have_lower_rates(make_family: MakeFamily, decay: float):
     found = {id(parameter): group for group in groups for parameter in group["params"]}
     rates = {name: found[id(each)]["peak"] for name, each in network.named_parameters() if each.requires_grad}
     for name, rate in rates.items():
-        above = 1 if ".layer.0." in name else 0 if ".layer.1." in name else 2
+        above = 2 if "embeddings" in name else 1 if ".layer.0." in name else 0
         assert rate == pytest.approx(0.1 * decay**above if name.startswith("encoder.") else 0.7), name
     assert len({round(rate, 6) for rate in rates.values()}) == (4 if decay < 1 else 2)
     for name, each in network.named_parameters():

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Metaspace
 
 from inference.decode import Floats
 from inference.document import UNNAMED, Document, Pair, Sentence
@@ -251,3 +254,13 @@ def _tagged(tags: Sequence[int]) -> tuple[Example, Scores]:
         np.zeros(0), np.zeros((0, 3)), {CAMEO_NER.name: np.eye(CAMEO_NER.outputs)[list(tags)]}, np.array(tokens)
     )
     return _example({CAMEO_NER.name: np.array([(1, 0, 9, 0), (1, 18, 24, 2)])}), scores
+
+
+def test_a_first_token_may_hold_the_space_before_its_word():
+    text = "Hello big world"
+    tokenizer = Tokenizer(WordLevel({"▁Hello": 0, "▁big": 1, "▁world": 2, "?": 3}, unk_token="?"))  # noqa: S106
+    tokenizer.pre_tokenizer = Metaspace()
+    tokens = np.array([(1, *offsets) for offsets in tokenizer.encode(text).offsets])
+    example = Example(Document.build(Article("a", text), ()), None, np.zeros(0, np.int64))
+    score = Scores(np.zeros(0), np.zeros((0, 3)), {CAMEO_NER.name: np.eye(7)[[1, 5, 3]]}, tokens)
+    assert found_spans(example, score, CAMEO_NER) == [(0, 5, "S"), (6, 9, "R"), (10, 15, "T")]

@@ -61,7 +61,7 @@ def test_a_student_learns_its_teachers_scores_and_not_its_labels(
     assert sum(one == other for one, other in zip(theirs, own, strict=True)) >= 25
 
     provenance = bundle.manifest.provenance
-    assert provenance["teachers"] == [{"name": "teacher", "sha256": teacher.digest}]
+    assert provenance["teachers"] == [{"name": "teacher", "sha256": teacher.digest, "corpora": ["mine", "allsides"]}]
     assert [corpus["name"] for corpus in provenance["corpora"]] == ["mine"]
     assert Report.of(bundle).recipe["teachers"] == [str(teacher.path)]
 
@@ -119,3 +119,9 @@ def _topics(bundle: Bundle, rows: list[dict[str, Any]]) -> list[str]:
     predictor = Predictor(bundle)
     documents = [predictor.document(Article(row["id"], row["text"])) for row in rows]
     return [TOPICS[int(score.topics.argmax())] for score in predictor.score(documents)]
+
+
+def test_a_teachers_teacher_may_not_launder_a_corpus(folder: Path, teacher: Bundle):
+    student = run(load_recipe(_student(folder, ROWS[:60], teacher, purpose="own")), folder / "pupil")
+    with pytest.raises(CatalogueError, match=f"corpus allsides of teacher {student.path}: licence"):
+        prepare(load_recipe(_student(folder, ROWS[:60], student, purpose="share")))

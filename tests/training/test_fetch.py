@@ -17,10 +17,11 @@ from urllib3.util import connection
 from training import fetch as fetching
 from training.catalogue import MIRROR, Catalogue, CatalogueError, load_catalogue
 from training.fetch import fetch
+from training.public import standoff
 from training.public.rows import RowError
 from training.public.standoff import digest, read
 
-from .mirror import ENTRY, hashed, write_catalogue
+from .mirror import ENTRY, hashed, write_catalogue, write_standoff
 
 DSE = {"train": "Norway met Peru.\n" * 9000, "test": "Chad met Mali.\n" * 20}
 CAMEO = {"train": "Rain.\t0\n" * 30}
@@ -145,7 +146,7 @@ def test_what_is_there_and_altered_is_told_and_left(upstream: Upstream, catalogu
     fetch(["dse"], catalogue, folder, upstream.address)
     path = folder / "dse" / "test.txt"
     path.write_text("Mine.", "utf-8")
-    with pytest.raises(CatalogueError, match=rf"corpus dse: {path} is cut short or altered: .* delete it"):
+    with pytest.raises(CatalogueError, match=rf"corpus dse: {path} is cut short or altered: .* once it is deleted"):
         fetch(["dse"], catalogue, folder, upstream.address)
     assert path.read_text("utf-8") == "Mine."
 
@@ -382,3 +383,21 @@ def _label(id: str) -> Mapping[str, Any]:
 
 def _upstream(text: str) -> str:
     return json.dumps({"title": "A title", "date": None, "content_original": text + " And so on."})
+
+
+def test_texts_with_odd_line_ends_are_gone_on_with(tmp_path: Path):
+    texts = ["One.\u2028Two.", "Three.\x85Four."]
+    labels = [{"id": f"a{number}", "sha256": digest("", text)} for number, text in enumerate(texts)]
+    rows = [{"id": f"a{number}", "title": "", "date": None, "text": text} for number, text in enumerate(texts)]
+    path = tmp_path / "articles.jsonl.partial"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows) + '{"id": "a2", "ti', "utf-8")
+    assert list(standoff.labelled(path, labels)) == rows
+
+
+def test_a_text_that_newer_labels_are_about_is_asked_for(tmp_path: Path):
+    entry = write_standoff(tmp_path, ["Rain in Chad.", "Sun in Mali."])
+    catalogue = load_catalogue(write_catalogue(tmp_path / "corpora.yaml", {"allsides": entry}))
+    path = tmp_path / "mirror" / "allsides" / "articles.jsonl"
+    path.write_text(path.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+    with pytest.raises(CatalogueError, match=r"corpus allsides: .* upstream does not answer"):
+        fetch([], catalogue, tmp_path / "mirror", "http://127.0.0.1:9")

@@ -27,7 +27,7 @@ from training.recipe import Corpus, RecipeError, load_recipe
 from training.report import Report
 from training.tracking import LoggedRun, TrackingError, log_evaluation
 
-from .mirror import classes, directed, leanings, relations, roles, write_mirror
+from .mirror import ENTRY, classes, directed, hashed, leanings, relations, roles, write_catalogue, write_mirror
 from .rows import articles, write_jsonl, write_recipe
 from .tiny import TRAINER, write_encoder
 
@@ -267,6 +267,8 @@ def test_a_split_that_there_is_not_is_named(folder: Path, bundle: Bundle):
 
 # Commands
 
+CATALOGUED = ("--catalogue", "configs/corpora.yaml")
+
 
 @pytest.fixture
 def place(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -293,9 +295,9 @@ def test_check_reads_what_a_recipe_mixes(
 
 
 def test_fetch_verifies_a_mirror(place: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["fetch", "dse"]) == 0
+    assert main(["fetch", *CATALOGUED, "dse"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "dse: Rows that nobody wrote"
-    assert main(["fetch"]) == 0
+    assert main(["fetch", *CATALOGUED]) == 0
     assert [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")] == [
         f"{name}: Rows that nobody wrote" for name in FILES
     ]
@@ -304,13 +306,13 @@ def test_fetch_verifies_a_mirror(place: Path, capsys: pytest.CaptureFixture[str]
 
 def test_fetch_says_what_is_missing(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(MIRROR, str(place))
-    assert main(["fetch", "--list"]) == 0
+    assert main(["fetch", *CATALOGUED, "--list"]) == 0
     capsys.readouterr()
-    assert main(["fetch", "dse", "plv"]) == 2
+    assert main(["fetch", *CATALOGUED, "dse", "plv"]) == 2
     output, errors = capsys.readouterr()
     assert "dse: Rows that nobody wrote" in output
     assert errors.count("the mirror in $DETENTE_MIRROR lacks it") == 4
-    assert main(["fetch", "wikipedia"]) == 2
+    assert main(["fetch", *CATALOGUED, "wikipedia"]) == 2
     assert "error: corpus wikipedia: not in the catalogue" in capsys.readouterr().err
 
 
@@ -318,12 +320,12 @@ def test_evaluate_measures_a_public_corpus_by_its_name(
     place: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, store: str
 ):
     with caplog.at_level(logging.INFO, "training"):
-        assert main(["evaluate", str(bundle.path), "--corpus", "dse", "--json"]) == 0
+        assert main(["evaluate", *CATALOGUED, str(bundle.path), "--corpus", "dse", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["dse"]["support"] == 20
     assert "not logged: MLflow has no run of this bundle" in caplog.text
-    assert main(["evaluate", str(bundle.path), "--corpus", "newsmtsc"]) == 2
+    assert main(["evaluate", *CATALOGUED, str(bundle.path), "--corpus", "newsmtsc"]) == 2
     assert "none of its labels is of a head of" in capsys.readouterr().err
-    assert main(["evaluate", str(bundle.path), "--corpus", "wikipedia"]) == 2
+    assert main(["evaluate", *CATALOGUED, str(bundle.path), "--corpus", "wikipedia"]) == 2
     assert "corpus wikipedia: not in the catalogue" in capsys.readouterr().err
 
 
@@ -397,3 +399,20 @@ def _prepared(folder: Path, corpora: Sequence[dict[str, Any]], **changes: Any) -
 
 def _judged(folder: Path, bundle: Bundle, name: str, split: str) -> Metrics:
     return judge(str(bundle.path), Corpus(name=name), split, catalogue=folder / "corpora.yaml")[1]
+
+
+def test_a_corpus_that_nobody_can_read_is_told(tmp_path: Path):
+    files = {"train": {"path": "a", "mirror": "train", "sha256": hashed("x")}}
+    write_catalogue(tmp_path / "corpora.yaml", {"novel": {**ENTRY, "heads": ["dse"], "files": files}})
+    recipe = load_recipe(write_recipe(tmp_path, articles(30), corpora=[{"name": "novel"}]))
+    with pytest.raises(CatalogueError, match="corpus novel: there is no reader of it; known: dse, "):
+        check_needs(recipe)
+
+
+def test_a_part_that_is_misspelt_measures_nothing(tmp_path: Path):
+    bundle = run(load_recipe(write_recipe(tmp_path, articles(60))), tmp_path / "bundle")
+    corpus = Corpus(name="mine", files=(tmp_path / "articles.jsonl",))
+    assert judge(str(bundle.path), corpus, "test")[1]["articles"] == 9
+    assert judge(str(bundle.path), corpus, "all")[1]["articles"] == 60
+    with pytest.raises(CorpusError, match="corpus mine: no part 'tset'; it has train, validation, test, all"):
+        judge(str(bundle.path), corpus, "tset")

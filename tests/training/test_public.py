@@ -420,7 +420,7 @@ def test_a_column_that_is_not_there_is_named(path: Path, reader: str):
 def test_a_bad_record_is_told_by_its_number(path: Path):
     with pytest.raises(RowError, match=r"rows: record 2: event 'MEET', expected one of AGREE"):
         _rows(plover.read_gsr, path, json.dumps([_record(), _record(event="MEET")]))
-    with pytest.raises(RowError, match=r"rows: not JSON"):
+    with pytest.raises(RowError, match=r"rows: not a list of records \(JSONDecodeError"):
         _rows(plover.read_gsr, path, "[{]")
 
 
@@ -511,3 +511,29 @@ def _texts(folder: Path, articles: Sequence[Row]) -> Path:
     path = folder / "texts.jsonl"
     path.write_text(_json(*articles), "utf-8")
     return path
+
+
+@pytest.mark.parametrize(
+    "changes", [{"polarity": "good"}, {"polarity": None}, {"polarity": [4]}, {"from": "first"}, {"to": None}]
+)
+def test_a_target_of_another_form_is_told_by_its_line(path: Path, changes: dict[str, Any]):
+    target = {"from": 0, "to": 4, "mention": "Rain", "polarity": 4, **changes}
+    with pytest.raises(RowError, match="rows:1: not a sentence with its targets"):
+        _rows(newsmtsc.read, path, json.dumps({"sentence_normalized": "Rain.", "targets": [target]}))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        5, {"id": "r1"}, ["AID"], [{"id": "r1", "event": "AID", "source": [{"actorText": "A"}], "target": []}],
+        [{"id": "r1", "event": "AID", "text": "A aided B.", "source": ["A"], "target": ["B"]}],
+    ],
+)  # fmt: skip
+def test_records_of_another_form_are_told(path: Path, content: object):
+    with pytest.raises(RowError, match="rows: not a list of records"):
+        _rows(plover.read_gsr, path, json.dumps(content))
+
+
+def test_empty_brackets_are_no_entity(path: Path):
+    with pytest.raises(RowError, match="rows:1: found nothing in brackets"):
+        _rows(dse.read, path, "[] met [Peru].\t\tPeru\t0\n")
