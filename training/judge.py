@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from datasets import Dataset
 
 from inference.actors import ActorFinder
 from inference.bundle import Bundle
 from inference.heads import STANCES, TOPICS
 from inference.predictor import Predictor
+from inference.scorer import Scores
+from models.base import Example
 
 from .catalogue import CATALOGUE, entry, load_catalogue
 from .corpora import LEARNED, CorpusError, load_corpora
@@ -37,33 +41,59 @@ def judge(
         The bundle, and its metrics.
 
     Raises:
-        DetenteError: the bundle or the corpus cannot be read.
+        DetenteError: the bundle or the corpus cannot be read, or nothing that both know is labelled.
     """
-    predictor = Predictor.load(model)
-    manifest = predictor.bundle.manifest
-    report = Report.of(predictor.bundle)
-    known = load_catalogue(catalogue) if corpus.public else {}
-    given = entry(known, corpus.name).files if corpus.public else {}
-    learned = {each["name"] for each in report.corpora}
-    parted = set(report.split.get(split, ())) if corpus.name in learned else set()
-    if corpus.name in learned and not given and split not in (*report.split, "all"):
-        raise CorpusError(f"corpus {corpus.name}: no part {split!r}; it has {', '.join(report.split)}, all")
-    # A part that the corpus does not give was drawn by the run from what the corpus gives for training.
-    splits: Sequence[str] = (split,) if split in given or not parted else LEARNED
-    if split == "all":
-        splits = list(given)
-    dataset = load_corpora(
-        [corpus], manifest.topics, ActorFinder(predictor.bundle.forms()), skip_bad_rows, known, splits
-    )
-    if parted and split not in given:
-        dataset = dataset.select([row for row, id in enumerate(dataset["id"]) if id in parted])
-    examples = to_examples(dataset, all_heads(manifest.topics))
-    scores = predictor.score([example.document for example in examples], others=True)
+    bundle, examples, scores = scored(model, corpus, split, skip_bad_rows, catalogue)
+    manifest = bundle.manifest
     metrics = evaluate(examples, scores, manifest.heads, manifest.decisions)
     if set(metrics) == {"articles"}:
         heads = ", ".join(head.name for head in manifest.heads)
         raise CorpusError(f"corpus {corpus.name}: none of its labels is of a head of {model}, which has {heads}")
-    return predictor.bundle, metrics
+    return bundle, metrics
+
+
+def scored(
+    model: str, corpus: Corpus, split: str = "test", skip_bad_rows: bool = False, catalogue: Path = CATALOGUE
+) -> tuple[Bundle, list[Example], list[Scores]]:
+    """A bundle, the examples of a corpus and its scores of them; see `judge`."""
+    predictor = Predictor.load(model)
+    manifest = predictor.bundle.manifest
+    known = load_catalogue(catalogue) if corpus.public else {}
+    if corpus.public:
+        corpus = corpus.model_copy(update={"heads": tuple(head.name for head in manifest.heads)})
+    finder = ActorFinder(predictor.bundle.forms())
+
+    def read(splits: Sequence[str]) -> Dataset:
+        return load_corpora([corpus], manifest.topics, finder, skip_bad_rows, known, splits)
+
+    files = entry(known, corpus.name).files if corpus.public else {}
+    rows = _part(corpus.name, split, Report.of(predictor.bundle), list(files), read)
+    examples = to_examples(rows, all_heads(manifest.topics))
+    return predictor.bundle, examples, predictor.score([example.document for example in examples], others=True)
+
+
+def _part(
+    name: str, split: str, report: Report, given: Sequence[str], read: Callable[[Sequence[str]], Dataset]
+) -> Dataset:
+    """The rows of a split that a corpus gives, or of a part of it that the bundle's run has drawn.
+
+    Args:
+        name: the corpus' name.
+        split: what is wanted.
+        report: of the bundle.
+        given: the splits of a public corpus, none of files.
+        read: reads those.
+    """
+    if split == "all":
+        return read(given)
+    if split in given or name not in {corpus["name"] for corpus in report.corpora}:
+        return read((split,))
+    if split not in report.split:
+        raise CorpusError(
+            f"corpus {name}: no split {split!r}; it has {', '.join(dict.fromkeys((*given, *report.split, 'all')))}"
+        )
+    rows, drawn = read(LEARNED), set(report.split[split])
+    return rows.select([row for row, id in enumerate(rows["id"]) if id in drawn])
 
 
 def table(metrics: Metrics) -> str:

@@ -414,5 +414,5 @@ def test_a_part_that_is_misspelt_measures_nothing(tmp_path: Path):
     corpus = Corpus(name="mine", files=(tmp_path / "articles.jsonl",))
     assert judge(str(bundle.path), corpus, "test")[1]["articles"] == 9
     assert judge(str(bundle.path), corpus, "all")[1]["articles"] == 60
-    with pytest.raises(CorpusError, match="corpus mine: no part 'tset'; it has train, validation, test, all"):
+    with pytest.raises(CorpusError, match="corpus mine: no split 'tset'; it has train, validation, test, all"):
         judge(str(bundle.path), corpus, "tset")
