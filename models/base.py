@@ -87,6 +87,10 @@ class Family(Protocol):
         """Name, digest and parameters of the encoder, None where there is none."""
         ...
 
+    def save_encoder(self, directory: Path) -> None:
+        """Write the encoder as a folder that a recipe can name by `encoder.path`; nothing where there is none."""
+        ...
+
     def export(self, directory: Path) -> None:
         """Write the model's files, all but the manifest and the lexicon."""
         ...

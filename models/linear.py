@@ -70,6 +70,9 @@ class LinearFamily:
     def encoder_facts(self) -> None:
         """See `Family.encoder_facts`."""
 
+    def save_encoder(self, directory: Path) -> None:
+        """See `Family.save_encoder`."""
+
     def export(self, directory: Path) -> None:
         """See `Family.export`."""
         # Vocabularies in JSON: deflated, the file is a small part of its size.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.numpy import save_file
+from transformers import AutoTokenizer
 
 from inference.bundle import HEADS, ONNX, TOKENIZER
 from inference.document import Document
@@ -16,7 +17,7 @@ from inference.windows import Windower, WindowSettings
 
 from .network import WindowNetwork, export_onnx, torch_encode
 from .settings import EncoderSource
-from .sources import encoder_facts
+from .sources import check_source, encoder_facts
 
 
 class WindowedModel:
@@ -45,6 +46,11 @@ class WindowedModel:
     def encoder_facts(self) -> dict[str, Any]:
         """See `Family.encoder_facts`."""
         return encoder_facts(self._source, self._network.encoder)
+
+    def save_encoder(self, directory: Path) -> None:
+        """See `Family.save_encoder`."""
+        self._network.encoder.save_pretrained(directory)
+        AutoTokenizer.from_pretrained(check_source(self._source)).save_pretrained(directory)
 
     def export(self, directory: Path) -> None:
         """See `Family.export`."""

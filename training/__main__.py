@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", type=Path, metavar="RECIPE")
     _add_overrides(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="where the bundle will lie (default: build/RECIPE's name)")
+    run.add_argument("--keep-encoder", type=Path, metavar="DIR",
+                     help="also write the fine-tuned encoder, for a recipe to start from")  # fmt: skip
     run.add_argument("--resume", action="store_true", help="go on after an interruption")
     run.add_argument("--skip-bad-rows", action="store_true", help="list bad rows of a corpus and leave them out")
     run.set_defaults(run=_run)
@@ -108,7 +110,8 @@ def _run(options: argparse.Namespace) -> None:
     from .tracking import log_bundle
 
     recipe = load_recipe(options.recipe, options.overrides)
-    bundle = run(recipe, options.out or Path("build") / recipe.name, options.resume, options.skip_bad_rows)
+    out = options.out or Path("build") / recipe.name
+    bundle = run(recipe, out, options.resume, options.skip_bad_rows, options.keep_encoder)
     _tell(log_bundle(bundle))
     print(bundle.path)
 

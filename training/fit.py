@@ -34,7 +34,7 @@ from .examples import to_examples
 from .heads import all_heads
 from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
 from .public.readers import READERS
-from .recipe import Recipe
+from .recipe import Recipe, RecipeError
 from .report import CARD, REPORT, Report
 from .splits import Parts, split
 from .taxonomy import load_forms, load_taxonomy
@@ -67,7 +67,9 @@ class Data:
     catalogue: Catalogue
 
 
-def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = False) -> Bundle:
+def run(
+    recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = False, keep_encoder: Path | None = None
+) -> Bundle:
     """Train, evaluate and export what a recipe describes.
 
     Args:
@@ -75,12 +77,15 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
         out: where the bundle will lie.
         resume: whether to go on after an interruption.
         skip_bad_rows: whether bad rows of a corpus are left out instead of stopping the run.
+        keep_encoder: a folder that gets the fine-tuned encoder, for other recipes to start from.
 
     Raises:
         DetenteError: something is not as it must be; an older bundle at `out` is left as it is.
     """
     started = monotonic()
     check_target(out)
+    if keep_encoder and isinstance(recipe.model, LinearModel):
+        raise RecipeError(f"{recipe.name}: the linear family has no encoder to keep in {keep_encoder}")
     data = prepare(recipe, skip_bad_rows)
     sizes = (len(data.dataset), len(data.train), len(data.validation), len(data.test))
     LOG.info("%d articles: %d to train, %d to validate, %d to test", *sizes)
@@ -95,6 +100,8 @@ def run(recipe: Recipe, out: Path, resume: bool = False, skip_bad_rows: bool = F
     family.fit(_taught(data), data.validation, on_epoch)
     if os.environ.get("RANK", "0") != "0":
         raise SystemExit(0)  # under torchrun the main process alone judges and exports
+    if keep_encoder:
+        family.save_encoder(keep_encoder)
     report, manifest = _judged(family, recipe, data, epochs, started)
     extra = {REPORT: report.to_json(), CARD: model_card(report)}
     documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from inference.heads import Head
@@ -16,7 +17,8 @@ from models import finetune
 from models.base import Example
 from models.checkpoint import Checkpoint, CheckpointError
 from models.encoder import EncoderFamily
-from models.settings import Trainer
+from models.settings import EncoderSource, Trainer
+from models.sources import load_encoder
 
 from .conftest import MakeFamily
 from .samples import (
@@ -279,6 +281,18 @@ def test_word_embeddings_stay_as_they_were_where_they_are_frozen(
     words, query = "embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight"
     np.testing.assert_array_equal(after[f"now.encoder.{words}"], before[words])
     assert np.abs(after[f"now.encoder.{query}"] - before[query]).max() > 1e-3
+
+
+def test_a_kept_encoder_is_one_to_start_from(make_family: MakeFamily, train: list[Example], tmp_path: Path):
+    family = make_family(epochs=1)
+    family.fit(train[:8], train[:4], lambda *_: None)
+    family.save_encoder(tmp_path / "kept")
+    encoder, windower = load_encoder(EncoderSource(path=tmp_path / "kept"), family.windows.max_tokens)
+    assert windower.settings == family.windows
+    kept = encoder.state_dict()
+    assert kept.keys() == family._network.encoder.state_dict().keys()
+    for name, tensor in family._network.encoder.state_dict().items():
+        assert torch.equal(kept[name], tensor), name
 
 
 def test_a_step_may_read_fewer_windows_than_an_article_has(

@@ -15,7 +15,7 @@ from models.export import ParityError
 from models.linear import LinearFamily
 from training.__main__ import main
 from training.fit import LabelError, check_heads, prepare, run
-from training.recipe import load_recipe
+from training.recipe import RecipeError, load_recipe
 from training.report import Report
 from training.tracking import LoggedRun
 
@@ -118,6 +118,13 @@ def test_a_run_makes_a_bundle_with_its_report(recipe: Path, tmp_path: Path):
     ids = [id for part in ("train", "validation", "test") for id in report.split[part]]
     assert sorted(ids) == sorted(f"mine/{content['id']}" for content in articles(60))
     assert len(report.split["train"]) == 42
+
+
+def test_a_linear_model_has_no_encoder_to_keep(recipe: Path, tmp_path: Path):
+    with pytest.raises(RecipeError, match="the linear family has no encoder to keep"):
+        run(load_recipe(recipe), tmp_path / "bundle", keep_encoder=tmp_path / "kept")
+    assert not (tmp_path / "bundle").exists()
+    assert not (tmp_path / "kept").exists()
 
 
 def test_the_report_is_json_without_any_number_that_json_has_not(recipe: Path, tmp_path: Path):
