@@ -61,12 +61,7 @@ class MaskedLoss(nn.Module):
 
     def _head(self, head: Head, read: Sequence[tuple[Example, Sequence[Window]]], logits: Tensor) -> Tensor:
         """The loss of one head: of its labels, of its teachers' scores, or of both."""
-        topics = head.kind == "topics"
-        hard = (
-            self._topics(head, [example for example, _ in read], logits)
-            if topics
-            else self._classes(head, read, logits)
-        )
+        hard = (self._topics if head.kind == "topics" else self._classes)(head, read, logits)
         if head.kind == "tags":
             return hard
         soft = soft_loss(head, logits, soft_scores(head, read), self._trainer.temperature)
@@ -74,8 +69,8 @@ class MaskedLoss(nn.Module):
             return hard
         return (1 - self._trainer.teacher_weight) * hard + self._trainer.teacher_weight * soft
 
-    def _topics(self, head: Head, examples: Sequence[Example], scores: Tensor) -> Tensor:
-        labels = [example.topics for example in examples]
+    def _topics(self, head: Head, read: Sequence[tuple[Example, Sequence[Window]]], scores: Tensor) -> Tensor:
+        labels = [example.topics for example, _ in read]
         known = [number for number, label in enumerate(labels) if label is not None]
         if not known:
             return scores.new_zeros(())
