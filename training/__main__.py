@@ -118,11 +118,14 @@ def _run(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from .fit import check_needs, prepare
+    from .taxonomy import load_forms, load_taxonomy
 
     for path in options.recipes:
         recipe = load_recipe(path, options.overrides)
         if options.without_corpora:
             check_needs(recipe)
+            load_taxonomy(recipe.taxonomy)
+            load_forms(recipe.actors)
             print(f"{path}: ok, its corpora aside")
             continue
         data = prepare(recipe)

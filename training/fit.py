@@ -112,20 +112,18 @@ def run(
 
 
 def check_needs(recipe: Recipe) -> Catalogue:
-    """Make sure that what a recipe needs is there, its articles and teachers aside, and may be used so.
+    """Make sure that a recipe's encoder is there, and that the corpora that it names may be used so.
 
     Returns:
         The catalogue, where the recipe names a public corpus or a teacher; else an empty one.
 
     Raises:
-        DetenteError: the encoder or a vocabulary is not at hand, or a public corpus is unknown or may not be used so.
+        DetenteError: the encoder is not at hand, or a public corpus is unknown or may not be used so.
     """
     if not isinstance(recipe.model, LinearModel):
         from models.sources import check_source
 
         check_source(recipe.model.encoder)
-    load_taxonomy(recipe.taxonomy)
-    load_forms(recipe.actors)
     public = [corpus.name for corpus in recipe.corpora if corpus.public]
     catalogue = load_catalogue(recipe.catalogue) if public or recipe.teachers else {}
     for name in public:
@@ -140,8 +138,8 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     """Read and part the corpora of a recipe; what cannot work fails here, before any training.
 
     Raises:
-        DetenteError: see `check_needs`; or a corpus or teacher is not at hand, a row is bad, or a head or label has too
-            few examples.
+        DetenteError: see `check_needs`; or a vocabulary, corpus or teacher is not at hand, a row is bad, or a head or
+            label has too few examples.
     """
     catalogue = check_needs(recipe)
     teachers = [_teacher(name, catalogue, recipe.purpose) for name in recipe.teachers]
