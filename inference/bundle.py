@@ -16,7 +16,7 @@ from .errors import BundleError
 from .heads import TOPICS, Head, Kind
 from .windows import WindowSettings
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raise it when an older detente could misread a bundle, and say in CHANGELOG how to rebuild one."""
 
 MANIFEST = "manifest.json"

@@ -19,8 +19,8 @@ from safetensors.numpy import load_file
 from .errors import BundleError
 from .schema import STANCE_LABELS
 
-TOPICS, STANCES = "topics", "stances"
-"""The two heads that records are made of."""
+TOPICS, STANCES, ACTORS = "topics", "stances", "actors"
+"""The three heads that records are made of."""
 
 Kind = Literal["topics", "class", "pairs", "tags"]
 States = npt.NDArray[np.float32]
@@ -52,14 +52,19 @@ def stance_head() -> Head:
     return Head(STANCES, "pairs", STANCE_LABELS)
 
 
+def actor_head() -> Head:
+    """The head of the words that name an actor."""
+    return Head(ACTORS, "tags", ("actor",))
+
+
 class Heads:
     """Heads with their weights.
 
     Args:
         heads: what they are.
         weights: `NAME.weight`, (outputs, in), and `NAME.bias`, (outputs,), in float32. A head of pairs reads the
-            joined states of source, target and sentence, 3 H wide; where there are `NAME.hidden.weight` and
-            `NAME.hidden.bias`, through a hidden layer with GELU.
+            joined states of source, target and sentence, 3 H wide, a head of tags a state and a word shape, H + 12
+            wide; where there are `NAME.hidden.weight` and `NAME.hidden.bias`, through a hidden layer with GELU.
     """
 
     def __init__(self, heads: Sequence[Head], weights: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -87,13 +92,20 @@ class Heads:
                     raise BundleError(f"{path}: {name} of the head {head.name} is {found}, expected {expected} rows")
         return cls(heads, weights)
 
-    def of_kind(self, *kinds: Kind) -> list[Head]:
-        """The heads of these kinds."""
-        return [head for head in self.heads if head.kind in kinds]
-
     def linear(self, head: Head, states: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Scores, (…, outputs), of states, (…, H)."""
         return np.asarray(states @ self._weights[f"{head.name}.weight"].T + self._weights[f"{head.name}.bias"])
+
+    def tags(self, head: Head, states: States, shapes: States) -> States:
+        """Scores of tokens, (T, outputs).
+
+        Args:
+            head: of tags.
+            states: (T, H).
+            shapes: word shapes, (T, 12).
+        """
+        layer = self._first_layer(head)
+        return self._after(head, np.concatenate([states, shapes], axis=1) @ self._weights[f"{layer}.weight"].T)
 
     def pairs(self, head: Head, rows: States, pairs: npt.NDArray[np.int64]) -> States:
         """Scores of pairs, (P, outputs).
@@ -103,13 +115,19 @@ class Heads:
             rows: pooled states, (R, H).
             pairs: rows of source, target and sentence, (P, 3).
         """
-        layer = f"{head.name}.hidden" if f"{head.name}.hidden.weight" in self._weights else head.name
         # A row is multiplied once for each role it may play, not once for each pair it stands in.
-        roles = np.split(self._weights[f"{layer}.weight"], 3, axis=1)
-        joined = self._weights[f"{layer}.bias"] + sum(
-            (rows @ role.T)[chosen] for role, chosen in zip(roles, pairs.T, strict=True)
-        )
-        return joined if layer == head.name else self.linear(head, gelu(joined))
+        roles = np.split(self._weights[f"{self._first_layer(head)}.weight"], 3, axis=1)
+        parts = [(rows @ role.T)[chosen] for role, chosen in zip(roles, pairs.T, strict=True)]
+        return self._after(head, np.asarray(sum(parts)))
+
+    def _first_layer(self, head: Head) -> str:
+        return f"{head.name}.hidden" if f"{head.name}.hidden.weight" in self._weights else head.name
+
+    def _after(self, head: Head, product: States) -> States:
+        """The rest of a head after the product of its first layer."""
+        layer = self._first_layer(head)
+        values = product + self._weights[f"{layer}.bias"]
+        return values if layer == head.name else self.linear(head, gelu(values))
 
 
 def gelu(values: States) -> States:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
 from .decode import Floats
 from .heads import Head
+from .schema import Article
 
 Span = tuple[int, int, int, str]
 """Field (0 the title, 1 the text), start, end and label."""
 
 
-def tagged_spans(tokens: npt.NDArray[np.int64], scores: Floats, head: Head) -> list[Span]:
+def tagged_spans(
+    tokens: npt.NDArray[np.int64], scores: Floats, head: Head, joined: npt.NDArray[np.bool_] | None = None
+) -> list[Span]:
     """The spans that a head of tags finds, in order.
 
     An inside that does not go on what was before it begins a span, as seqeval has it.
@@ -21,10 +26,13 @@ def tagged_spans(tokens: npt.NDArray[np.int64], scores: Floats, head: Head) -> l
         tokens: field, start and end of each, (tokens, 3), in order.
         scores: logits, (tokens, 1 + 2 labels): outside, then beginning and inside of each label.
         head: of tags.
+        joined: which tokens go on a word, (tokens,): a word is inside or outside as its first token is. None for none.
     """
     spans: list[Span] = []
     before = 0
-    for (place, start, end), tag in zip(tokens.tolist(), scores.argmax(axis=1).tolist(), strict=True):
+    goes_on = [False] * len(tokens) if joined is None else joined.tolist()
+    for (place, start, end), own, inside in zip(tokens.tolist(), scores.argmax(axis=1).tolist(), goes_on, strict=True):
+        tag = before + before % 2 if inside else own  # going on a word, the inside of its label
         label = head.labels[(tag - 1) // 2]
         if tag and tag % 2 == 0 and before in (tag, tag - 1) and spans[-1][0] == place:
             spans[-1] = (place, spans[-1][1], end, label)
@@ -32,3 +40,17 @@ def tagged_spans(tokens: npt.NDArray[np.int64], scores: Floats, head: Head) -> l
             spans.append((place, start, end, label))
         before = tag
     return spans
+
+
+def joined_tokens(article: Article, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which tokens go on a word, (tokens,): nothing but letters and digits stands where they meet the one before.
+
+    Args:
+        article: the article.
+        tokens: field, start and end of each, (tokens, 3), in order.
+    """
+    joined = np.zeros(len(tokens), dtype=bool)
+    for number, ((place, _, stop), (field, start, _)) in enumerate(pairwise(tokens.tolist()), start=1):
+        text = article.text if field else article.title
+        joined[number] = place == field and stop == start > 0 and text[start - 1 : start + 1].isalnum()
+    return joined

@@ -85,7 +85,7 @@ class _Parts:
         self._count += len(window.ids)
         for head in self._heads:
             if head.kind == "tags":
-                self._tags[head.name][index] = heads.linear(head, states[1:-1])
+                self._tags[head.name][index] = heads.tags(head, states[1:-1], window.shapes())
 
     def add_pairs(self, window: Window, scores: dict[str, States]) -> None:
         """Take in the scores of a window's pairs by head, in the window's order."""

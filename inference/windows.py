@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from .document import UNNAMED, Document, Sentence
+from .shapes import SHAPES, word_shapes
 
 Range = tuple[int, int]
 
@@ -33,6 +34,25 @@ class WindowSettings:
     pad: int
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The tokens of a sentence that a window holds: all of them, unless it is longer than a window.
+
+    Args:
+        sentence: the sentence.
+        text: its text.
+        encoding: of the whole sentence.
+        begin: first token that the window holds.
+        end: one past the last.
+    """
+
+    sentence: Sentence
+    text: str
+    encoding: Encoding
+    begin: int
+    end: int
+
+
 @dataclass(slots=True)
 class Window:
     """Tokens that are read together.
@@ -41,22 +61,27 @@ class Window:
         ids: token ids, special tokens included.
         rows: for each pooled state, the ranges of tokens whose mean it is.
         pairs: (pair of the document, row of its source, of its target, of its sentence).
-        pieces: the sentences it was made of, as (sentence, its encoding, first token, end token).
+        pieces: the sentences it was made of.
     """
 
     ids: list[int]
     rows: list[list[Range]] = field(default_factory=list)
     pairs: list[tuple[int, int, int, int]] = field(default_factory=list)
-    pieces: list[tuple[Sentence, Encoding, int, int]] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
 
     def offsets(self) -> npt.NDArray[np.int64]:
         """Field (0 the title, 1 the text), start and end of every token but the special ones, (T - 2, 3)."""
         places = [
-            (int(sentence.field == "text"), sentence.start + start, sentence.start + end)
-            for sentence, encoding, begin, stop in self.pieces
-            for start, end in encoding.offsets[begin:stop]
+            (int(piece.sentence.field == "text"), piece.sentence.start + start, piece.sentence.start + end)
+            for piece in self.pieces
+            for start, end in piece.encoding.offsets[piece.begin : piece.end]
         ]
         return np.array(places, dtype=np.int64).reshape(-1, 3)
+
+    def shapes(self) -> npt.NDArray[np.float32]:
+        """Word shapes of every token but the special ones, (T - 2, 12)."""
+        rows = [word_shapes(piece.text, piece.encoding.offsets)[piece.begin : piece.end] for piece in self.pieces]
+        return np.concatenate([np.zeros((0, SHAPES), dtype=np.float32), *rows])
 
 
 class Windower:
@@ -99,7 +124,7 @@ class Windower:
             for index, begin, end in pieces:
                 base = len(window.ids) - begin
                 window.ids.extend(encodings[index].ids[begin:end])
-                window.pieces.append((document.sentences[index], encodings[index], begin, end))
+                window.pieces.append(Piece(document.sentences[index], texts[index], encodings[index], begin, end))
                 if pairs.get(index):
                     _add_pairs(window, document, pairs[index], encodings[index], (begin, end), base)
                     if end - begin < len(encodings[index]):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
 
-from inference.windows import Window, Windower, collate
+from inference.windows import Window, Windower
 
 from .average import Average
 from .base import Epoch, Example
@@ -146,10 +146,11 @@ class Finetuner:
             step_number = epoch * len(steps) + done
             _set_rate(stepper, self._trainer, step_number, self._trainer.epochs * len(steps))
             read = [self._read(windows[number]) for number in step]
-            batch = collate([window for article in read for window in article], self._windower.settings.pad)
+            flat = [window for article in read for window in article]
+            batch = tensors(flat, self._windower.settings.pad, accelerator.device)
             examples = [train[number] for number in step]
             heads = [name for name, head in self._network.specs.items() if any(each.teaches(head) for each in examples)]
-            value = loss(examples, read, parallel(tensors(batch, accelerator.device), heads))
+            value = loss(examples, read, parallel(batch, heads))
             accelerator.backward(value)
             accelerator.clip_grad_norm_(parallel.parameters(), self._trainer.clip_norm)
             stepper.step()

@@ -14,55 +14,36 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from inference.heads import Head, Heads
+from inference.shapes import SHAPES
 from inference.window_scorer import Encode
-from inference.windows import Batch
+from inference.windows import Batch, Window, collate
 
 
-class WholeHead(nn.Module):
-    """Scores of single states: of an article, a text or a token.
+class HeadLayers(nn.Module):
+    """The layers of a head.
 
-    Args:
-        width: H, of a state.
-        outputs: scores of a state.
-        dropout: dropout before it.
-    """
-
-    def __init__(self, width: int, outputs: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, outputs)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(…, H) → (…, outputs)."""
-        scores: Tensor = self.output(self.dropout(states))
-        return scores
-
-
-class PairHead(nn.Module):
-    """Scores of ordered pairs from the states of source, target and sentence.
-
-    One set of weights reads the two actors in the order asked for, so that exchanging them exchanges
+    Of ordered pairs one set of weights reads the two actors in the order asked for, so that exchanging them exchanges
     the two answers by construction (span-pair classification as in Wen et al. 2024).
 
     Args:
-        width: H, of a state.
-        outputs: scores of a pair.
+        inputs: width of what it reads: a state, joined states, or a state and a word shape.
+        hidden: width of a hidden layer, 0 for none.
+        outputs: scores of an item.
         dropout: dropout before each layer.
-        hidden: whether there is a hidden layer.
     """
 
-    def __init__(self, width: int, outputs: int, dropout: float = 0.0, hidden: bool = True) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.hidden = nn.Linear(3 * width, width) if hidden else None
-        self.output = nn.Linear(width if hidden else 3 * width, outputs)
+        self.hidden = nn.Linear(inputs, hidden) if hidden else None
+        self.output = nn.Linear(hidden or inputs, outputs)
 
-    def forward(self, joined: Tensor) -> Tensor:
-        """(P, 3 H) → (P, outputs)."""
-        states = self.dropout(joined)
+    def forward(self, values: Tensor) -> Tensor:
+        """(…, inputs) → (…, outputs)."""
+        values = self.dropout(values)
         if self.hidden is not None:
-            states = self.dropout(nn.functional.gelu(self.hidden(states), approximate="tanh"))
-        scores: Tensor = self.output(states)
+            values = self.dropout(nn.functional.gelu(self.hidden(values), approximate="tanh"))
+        scores: Tensor = self.output(values)
         return scores
 
 
@@ -73,7 +54,7 @@ class WindowNetwork(nn.Module):
         encoder: a transformer whose output has `last_hidden_state`.
         heads: what is read off.
         dropout: dropout before the heads.
-        hidden: whether heads of pairs have a hidden layer.
+        hidden: whether heads of pairs and tags have a hidden layer.
     """
 
     def __init__(self, encoder: Any, heads: Sequence[Head], dropout: float = 0.0, hidden: bool = True) -> None:
@@ -81,11 +62,11 @@ class WindowNetwork(nn.Module):
         self.encoder = encoder
         self.specs = {head.name: head for head in heads}
         width = encoder.config.hidden_size
+        inputs = {"topics": width, "class": width, "pairs": 3 * width, "tags": width + SHAPES}
+        deep = ("pairs", "tags") if hidden else ()
         self.heads = nn.ModuleDict(
             {
-                head.name: PairHead(width, head.outputs, dropout, hidden)
-                if head.kind == "pairs"
-                else WholeHead(width, head.outputs, dropout)
+                head.name: HeadLayers(inputs[head.kind], width if head.kind in deep else 0, head.outputs, dropout)
                 for head in heads
             }
         )
@@ -103,7 +84,7 @@ class WindowNetwork(nn.Module):
         rows = torch.bmm(batch["pool"].to(states.dtype), states).flatten(0, 1)
         read = {
             "pairs": rows[batch["pairs"].flatten()].reshape(-1, 3 * states.shape[-1]),
-            "tags": states,
+            "tags": torch.cat([states, batch["shapes"].to(states.dtype)], dim=-1),
             "topics": (states * weights).sum(1) / weights.sum(1),
         }
         read["class"] = read["topics"]
@@ -119,9 +100,14 @@ class WindowNetwork(nn.Module):
         return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in named}
 
 
-def tensors(batch: Batch, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """A batch as the network takes it."""
-    return {name: torch.from_numpy(getattr(batch, name)).to(device) for name in Batch.__slots__}
+def tensors(windows: Sequence[Window], pad: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """Windows as the network takes them: the arrays of `Batch`, and `shapes`, word shapes of all tokens, (B, T, 12)."""
+    batch = collate(windows, pad)
+    arrays = {name: getattr(batch, name) for name in Batch.__slots__}
+    arrays["shapes"] = np.zeros((*batch.input_ids.shape, SHAPES), dtype=np.float32)
+    for row, window in zip(arrays["shapes"], windows, strict=True):
+        row[1 : len(window.ids) - 1] = window.shapes()
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
 def torch_encode(encoder: nn.Module) -> Encode:

@@ -12,10 +12,9 @@ from scipy.special import log_softmax, softmax
 from sklearn.metrics import f1_score
 
 from inference.decode import Floats
+from inference.tags import Span
 
 Labels = npt.NDArray[np.int64]
-Span = tuple[int, int, str]
-
 _ALLOWED = np.array([(0, 0), (1, 0), (0, 1), (2, 0), (0, 2)])
 """DSE's five classes as (class of p → q, class of q → p): one at most is not neutral."""
 
@@ -75,7 +74,7 @@ def tag_metrics(found: Sequence[Sequence[Span]], truth: Sequence[Sequence[Span]]
     """Precision, recall and F1 over exact spans with their labels, as seqeval reports them.
 
     Args:
-        found: start, end and label of the spans of each text.
+        found: field, start, end and label of the spans of each document.
         truth: the same, as labelled.
     """
     counts: Counter[tuple[str, str]] = Counter()

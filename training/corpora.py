@@ -11,7 +11,7 @@ from datasets import Dataset, Features, List, Value, load_dataset
 
 from inference.actors import ActorFinder
 from inference.errors import ArticleError, DetenteError
-from inference.heads import STANCES, TOPICS
+from inference.heads import ACTORS, STANCES, TOPICS
 from inference.reading import Row, read_rows
 from inference.schema import Article
 
@@ -42,6 +42,7 @@ FEATURES = Features(
         "text": Value("string"),
         "topics": List(Value("string")),
         "all_actors": Value("bool"),
+        "tagged": Value("bool"),
         "actors": List(
             {"name": Value("string"), "field": Value("string"), "start": Value("int64"), "end": Value("int64")}
         ),
@@ -69,7 +70,8 @@ FEATURES = Features(
 )
 """One article with its labels. A list that is null is not labelled; an empty one is labelled with nothing.
 `actors` holds mentions by their offsets, all of them where `all_actors` is true: then a pair without a stance
-is neutral. `stances` holds the place of a sentence and two canonical names.
+is neutral; they are labels of the head `actors` where `tagged` is true as well. `stances` holds the place of a sentence
+and two canonical names.
 
 `part` tells what part of a public corpus a row is of. Where `sentence` is true the text is one sentence, whatever its
 punctuation says, and its labels stand by head in `pairs`, `classes` and `tags`."""
@@ -137,10 +139,12 @@ def _public(corpus: Corpus, catalogue: Catalogue, splits: Sequence[str]) -> Iter
 
 def _kept(row: dict[str, Any], heads: Sequence[str] | None) -> dict[str, Any]:
     """The row with the labels of these heads alone; None stands for all."""
+    all_actors = bool(row.get("all_actors"))
     if heads is None:
-        return row
+        return row | {"tagged": all_actors}
     heads = [*heads, *(MEASURED_WITH[head].name for head in heads if head in MEASURED_WITH)]
-    kept = {name: row.get(name) if name in heads else None for name in (TOPICS, STANCES)}
+    kept: dict[str, Any] = {name: row.get(name) if name in heads else None for name in (TOPICS, STANCES)}
+    kept["tagged"] = all_actors and ACTORS in heads
     for key in ("pairs", "classes", "tags"):
         kept[key] = [label for label in row.get(key) or () if label["head"] in heads] or None
     return row | kept

@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.actors import Mention
 from inference.document import Document, Pair, Sentence
-from inference.heads import STANCES, TOPICS, Head
+from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.schema import NEUTRAL, STANCE_LABELS, Article
 from models.base import UNLABELLED, Example, Labels
 
@@ -42,7 +42,8 @@ def _example(row: Mapping[str, Any], heads: Mapping[str, Head], weight: float) -
         stances = others.pop(STANCES, np.full(len(document.pairs), UNLABELLED, dtype=np.int64))
     else:
         document = Document.build(article, mentions)
-        stances, others = _stances(document, row), {}
+        stances = _stances(document, row)
+        others = {ACTORS: _spans(mentions)} if row["tagged"] and ACTORS in heads else {}
     return Example(document, topics, stances, others, row["corpus"], weight)
 
 
@@ -69,6 +70,12 @@ def _others(document: Document, row: Mapping[str, Any], heads: Mapping[str, Head
             spans = [(1, span["start"], span["end"], head.labels.index(span["label"])) for span in item["spans"]]
             labels[head.name] = np.array(spans, dtype=np.int64).reshape(-1, 4)
     return labels
+
+
+def _spans(mentions: Sequence[Mention]) -> Labels:
+    """All mentions as spans of the one label that the head of actors has."""
+    spans = [(int(mention.field == "text"), mention.start, mention.end, 0) for mention in mentions]
+    return np.array(spans, dtype=np.int64).reshape(-1, 4)
 
 
 def _stances(document: Document, row: Mapping[str, Any]) -> Labels:

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from inference.heads import Head
+from inference.heads import ACTORS, Head
 from inference.scorer import Scores
-from inference.tags import tagged_spans
+from inference.tags import Span, joined_tokens, tagged_spans
 from models.base import UNLABELLED, Example, Labels, class_arrays
 
 from .benchmarks import class_metrics, dse_metrics, root_metrics, tag_metrics
 from .heads import DSE, PLOVER, PLOVER_QUAD
 from .public.plover import ROOT_QUADS
-
-Span = tuple[int, int, str]
 
 QUAD_OF_ROOT = [int(code) - 1 for code in ROOT_QUADS.values()]
 """Quad code of every root code, from 0."""
@@ -53,8 +51,14 @@ def _quads(rows: Sequence[tuple[Example, Scores]], roots: Labels) -> Labels:
 
 
 def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
-    """The spans of whole words that a head of tags finds in a text; the first token of a word speaks for it."""
-    text = example.document.article.text
+    """The spans that a head of tags finds; the first token of a word speaks for it.
+
+    The words of public corpora, and so their spans, end where a space is.
+    """
+    article = example.document.article
+    if head.name == ACTORS:
+        return tagged_spans(score.tokens, score.others[head.name], head, joined_tokens(article, score.tokens))
+    text = article.text
     words, first = [], []
     for number, (place, begin, end) in enumerate(score.tokens.tolist()):
         start = end - len(text[begin:end].lstrip())  # some tokenizers count the space before a word as its own
@@ -62,9 +66,10 @@ def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
             words.append((place, start, start + len(text[start:].split(maxsplit=1)[0])))
             first.append(number)
     tokens = np.array(words, dtype=np.int64).reshape(-1, 3)
-    return [(start, end, label) for _, start, end, label in tagged_spans(tokens, score.others[head.name][first], head)]
+    return tagged_spans(tokens, score.others[head.name][first], head)
 
 
 def true_spans(example: Example, head: Head) -> list[Span]:
-    """The labelled spans of a text."""
-    return [(int(start), int(end), head.labels[label]) for _, start, end, label in example.others[head.name]]
+    """The labelled spans of a document."""
+    rows = example.others[head.name].tolist()
+    return [(place, start, end, head.labels[label]) for place, start, end, label in rows]

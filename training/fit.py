@@ -16,7 +16,7 @@ from datasets import Dataset
 from inference.actors import ActorFinder
 from inference.bundle import Bundle, Manifest, check_target
 from inference.errors import DetenteError
-from inference.heads import STANCES, TOPICS, Head
+from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
 from models.base import UNLABELLED, Example, Family, labelled_heads, stance_arrays, topic_arrays
@@ -186,12 +186,14 @@ def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe)
                 others = ", ".join(labelled) or "nothing"
                 raise LabelError(f"corpus {corpus.name}: no training example of the head {name}, only of {others}")
     found = labelled_heads(train, heads)
-    if not found:
+    if not any(head.name != ACTORS for head in found):
         raise LabelError("no article has labels, neither topics nor stances")
-    lacking = [head.name for head in found if head.name not in (TOPICS, STANCES)]
-    if lacking and recipe.model.family != "encoder":
+    if recipe.model.family == "encoder":
+        return found
+    lacking = [head.name for head in found if head.name not in (TOPICS, STANCES, ACTORS)]
+    if lacking:
         raise LabelError(f"the {recipe.model.family} family has no head {', '.join(lacking)}: the encoder family has")
-    return found
+    return tuple(head for head in found if head.name != ACTORS)  # the lexicon alone finds actors there
 
 
 def check_labels(train: Sequence[Example], topics: Sequence[str], least: int) -> None:
@@ -232,7 +234,7 @@ def _judged(
     """Calibrate on validation, measure on validation and test, and write it all down."""
     fitted = monotonic()
     validation = family.score([example.document for example in data.validation], others=True)
-    test = family.score([example.document for example in data.test])
+    test = family.score([example.document for example in data.test], others=True)
     decisions = fit_decisions(
         data.topics, *topic_arrays(data.validation, validation), *stance_arrays(data.validation, validation)
     )

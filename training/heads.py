@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from inference.heads import TOPICS, Head, stance_head
+from inference.heads import TOPICS, Head, actor_head, stance_head
 from inference.schema import STANCE_LABELS
 
 from .public.cameo import CLASSES
@@ -27,10 +27,10 @@ MEASURED_WITH: Mapping[str, Head] = {PLOVER.name: PLOVER_QUAD}
 
 
 def all_heads(topics: Sequence[str]) -> tuple[Head, ...]:
-    """The two heads of records, then those of public corpora.
+    """The three heads of records, then those of public corpora.
 
     Args:
         topics: the topic labels.
     """
-    ours = (Head(TOPICS, "topics", tuple(topics)), stance_head())
+    ours = (Head(TOPICS, "topics", tuple(topics)), stance_head(), actor_head())
     return (*ours, DSE, NEWSMTSC, PLOVER, AW, CAMEO, CAMEO_NER, RE3D)

@@ -11,6 +11,7 @@ from torch import nn
 
 from inference.errors import BundleError
 from inference.heads import STANCES, Head, Heads, gelu, stance_head
+from inference.shapes import SHAPES
 from models.network import WindowNetwork
 
 WIDTH = 8
@@ -48,7 +49,7 @@ def test_outputs_of_each_kind():
     assert [head.outputs for head in HEADS] == [2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(("head", "shape"), [(TOPIC_HEAD, (6,)), (CLASS_HEAD, (6,)), (TAG_HEAD, (4, 6))])
+@pytest.mark.parametrize(("head", "shape"), [(TOPIC_HEAD, (6,)), (CLASS_HEAD, (4, 6))])
 def test_states_are_scored_as_in_torch(file: Path, head: Head, shape: tuple[int, ...]):
     given = states(*shape, WIDTH)
     with torch.inference_mode():
@@ -70,15 +71,20 @@ def test_pairs_are_scored_as_in_torch(tmp_path: Path, hidden: bool):
     assert np.abs(found[0] - found[1]).max() > 1e-3, "source and target are told apart"
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_tags_are_scored_as_in_torch(tmp_path: Path, hidden: bool):
+    made, given = network(hidden), states(6, WIDTH)
+    shapes = np.eye(6, SHAPES, dtype=np.float32)
+    with torch.inference_mode():
+        expected = made.heads[TAG_HEAD.name](torch.cat([given, torch.from_numpy(shapes)], dim=1)).numpy()
+    save_file(made.head_weights(), tmp_path / "heads.safetensors")
+    found = Heads.from_file(tmp_path / "heads.safetensors", HEADS).tags(TAG_HEAD, given.numpy(), shapes)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_no_pairs_have_no_scores(file: Path):
     none = np.zeros((0, 3), dtype=np.int64)
     assert Heads.from_file(file, HEADS).pairs(stance_head(), states(2, WIDTH).numpy(), none).shape == (0, 3)
-
-
-def test_heads_of_a_kind(file: Path):
-    heads = Heads.from_file(file, HEADS)
-    assert heads.of_kind("tags") == [TAG_HEAD]
-    assert heads.of_kind("topics", "class") == [TOPIC_HEAD, CLASS_HEAD]
 
 
 def test_a_file_may_hold_more_heads_than_are_asked_for(file: Path):

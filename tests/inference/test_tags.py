@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from inference.heads import Head
-from inference.tags import Span, tagged_spans
+from inference.schema import Article
+from inference.tags import Span, joined_tokens, tagged_spans
 
 HEAD = Head("names", "tags", ("person", "place"))
 OUT, PERSON, IN_PERSON, PLACE, IN_PLACE = range(HEAD.outputs)
@@ -41,6 +42,29 @@ def test_a_span_ends_with_the_title():
 def test_the_likeliest_tag_counts():
     scores = np.array([[0.1, 0.2, 0.0, 0.15, 0.0], [-3.0, -4.0, -2.0, -2.5, -9.0]])
     assert tagged_spans(np.array([(1, 0, 2), (1, 2, 5)]), scores, HEAD) == [(1, 0, 5, "person")]
+
+
+def test_a_word_is_tagged_as_its_first_token_is():
+    tokens = np.array([(1, 0, 4), (1, 4, 7), (1, 8, 10), (1, 10, 12), (1, 12, 13)])
+    scores = np.eye(HEAD.outputs)[[PERSON, OUT, OUT, IN_PLACE, PLACE]]
+    joined = np.array([False, True, False, True, False])
+    assert tagged_spans(tokens, scores, HEAD, joined) == [(1, 0, 7, "person"), (1, 12, 13, "place")]
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "tokens", "expected"),
+    [
+        ("", "Zhongnanhai", [(1, 0, 5), (1, 5, 11)], [False, True]),
+        ("", "Hollande's", [(1, 0, 7), (1, 7, 8), (1, 8, 9), (1, 9, 10)], [False, True, False, False]),
+        ("", "US-led", [(1, 0, 2), (1, 2, 3), (1, 3, 6)], [False, False, False]),
+        ("Iran", "Iraq", [(0, 0, 4), (1, 0, 4)], [False, False]),
+        ("Iran", "1990s", [(0, 0, 4), (1, 0, 2), (1, 2, 5)], [False, False, True]),
+        ("", "", [], []),
+    ],
+)
+def test_tokens_that_go_on_a_word(title: str, text: str, tokens: list[tuple[int, int, int]], expected: list[bool]):
+    found = joined_tokens(Article("1", text, title), np.array(tokens, dtype=np.int64).reshape(-1, 3))
+    assert found.tolist() == expected
 
 
 def _spans(tokens: list[tuple[int, int, int]], tags: list[int]) -> list[Span]:

@@ -18,7 +18,7 @@ from inference.heads import STANCES, TOPICS, Head
 from inference.predictor import Predictor
 from inference.schema import Article
 from inference.scorer import Scores
-from inference.windows import Window, Windower, collate
+from inference.windows import Window, Windower
 from models import distil
 from models.base import UNLABELLED, Example
 from models.distil import TeacherError, soft_loss, soft_scores, taught
@@ -176,9 +176,9 @@ def test_a_student_that_scores_as_its_teacher_has_nothing_to_learn(network: Wind
         for row, each in zip(rows, given, strict=True)
     ]
     windows = [windower.windows(row.document) for row in rows]
-    batch = collate([window for article in windows for window in article], windower.settings.pad)
+    batch = tensors([window for article in windows for window in article], windower.settings.pad)
     with torch.no_grad():
-        scores = network(tensors(batch), [head.name for head in heads])
+        scores = network(batch, [head.name for head in heads])
     scores = {name: each.clone().requires_grad_() for name, each in scores.items()}
     MaskedLoss(Trainer(teacher_weight=1), heads, rows)(rows, windows, scores).backward()
     for name, each in scores.items():

@@ -56,7 +56,9 @@ def test_padding_does_not_change_a_window(network: WindowNetwork, windower: Wind
     states = torch_encode(network.encoder)(padded)[: len(short), :tokens]
     np.testing.assert_allclose(states, torch_encode(network.encoder)(batch), atol=1e-5)
     with torch.inference_mode():
-        alone, beside = (network.eval()(tensors(each), network.specs) for each in (batch, padded))
+        alone, beside = (
+            network.eval()(tensors(each, windower.settings.pad), network.specs) for each in (short, [*short, *long])
+        )
     torch.testing.assert_close(beside["topics"][: len(short)], alone["topics"], rtol=0, atol=1e-5)
     torch.testing.assert_close(beside["stances"], alone["stances"], rtol=0, atol=1e-5)
     torch.testing.assert_close(beside[DEEDS.name][: len(short), :tokens], alone[DEEDS.name], rtol=0, atol=1e-5)
@@ -122,7 +124,7 @@ def test_scoring_agrees_with_what_is_trained(network: WindowNetwork, windower: W
     article = document(THREE)
     windows = windower.windows(article)
     with torch.inference_mode():
-        expected = network.eval()(tensors(collate(windows, windower.settings.pad)), network.specs)
+        expected = network.eval()(tensors(windows, windower.settings.pad), network.specs)
     (found,) = scorer.score([article], others=True)
     assert len(windows) == 1
     for scores, head in (
@@ -134,12 +136,12 @@ def test_scoring_agrees_with_what_is_trained(network: WindowNetwork, windower: W
 
 
 def test_only_the_heads_asked_for_are_read(network: WindowNetwork, windower: Windower):
-    batch = tensors(collate(windower.windows(document(THREE)), windower.settings.pad))
+    batch = tensors(windower.windows(document(THREE)), windower.settings.pad)
     assert list(network(batch, [RANK.name])) == [RANK.name]
 
 
 def test_windows_without_pairs_have_no_scores_of_pairs(network: WindowNetwork, windower: Windower):
-    batch = tensors(collate(windower.windows(document("The team won the cup.")), windower.settings.pad))
+    batch = tensors(windower.windows(document("The team won the cup.")), windower.settings.pad)
     scores = network(batch, network.specs)
     assert scores["stances"].shape == (0, 3)
     assert scores["topics"].shape == (1, len(TOPICS))

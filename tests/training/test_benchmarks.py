@@ -14,11 +14,12 @@ from tokenizers.pre_tokenizers import Metaspace
 
 from inference.decode import Floats
 from inference.document import UNNAMED, Document, Pair, Sentence
-from inference.heads import Head
+from inference.heads import ACTORS, Head, actor_head
 from inference.schema import Article
 from inference.scorer import Scores
+from inference.tags import Span
 from models.base import UNLABELLED, Example, Labels
-from training.benchmarks import Span, class_metrics, dse_metrics, root_metrics, tag_metrics
+from training.benchmarks import class_metrics, dse_metrics, root_metrics, tag_metrics
 from training.field import QUAD_OF_ROOT, field_metrics, found_spans, true_spans
 from training.heads import AW, CAMEO, CAMEO_NER, DSE, PLOVER, PLOVER_QUAD
 
@@ -123,8 +124,8 @@ def test_every_root_of_plover_has_its_quad():
 
 def test_the_example_of_seqeval():
     # true: O O O B-MISC I-MISC I-MISC OUT, B-PER I-PER O; found: O O B-MISC I-MISC I-MISC I-MISC OUT, B-PER I-PER O.
-    truth: list[list[Span]] = [[(3, 6, "MISC")], [(0, 2, "PER")]]
-    found: list[list[Span]] = [[(2, 6, "MISC")], [(0, 2, "PER")]]
+    truth: list[list[Span]] = [[(1, 3, 6, "MISC")], [(1, 0, 2, "PER")]]
+    found: list[list[Span]] = [[(1, 2, 6, "MISC")], [(1, 0, 2, "PER")]]
     metrics = tag_metrics(found, truth)
     labels = metrics.pop("labels")
     assert metrics == pytest.approx({"precision": 0.5, "recall": 0.5, "micro_f1": 0.5, "support": 2})
@@ -133,8 +134,8 @@ def test_the_example_of_seqeval():
 
 
 def test_spans_count_with_their_labels_and_by_their_texts():
-    truth: list[list[Span]] = [[(0, 1, "S"), (2, 3, "T"), (4, 5, "T")], []]
-    found: list[list[Span]] = [[(0, 1, "T"), (2, 3, "T")], [(4, 5, "T")]]
+    truth: list[list[Span]] = [[(1, 0, 1, "S"), (1, 2, 3, "T"), (1, 4, 5, "T")], []]
+    found: list[list[Span]] = [[(1, 0, 1, "T"), (1, 2, 3, "T")], [(1, 4, 5, "T")]]
     metrics = tag_metrics(found, truth)
     assert metrics["precision"] == pytest.approx(1 / 3)
     assert metrics["recall"] == pytest.approx(1 / 3)
@@ -169,7 +170,7 @@ OUT, B_S, I_S, B_T, I_T, B_R, I_R = range(7)
 )
 def test_the_first_token_of_a_word_speaks_for_the_whole_of_it(tags: Sequence[int], expected: list[tuple[str, str]]):
     found = found_spans(*_tagged(tags), CAMEO_NER)
-    assert [(TEXT[start:end], label) for start, end, label in found] == expected
+    assert [(TEXT[start:end], label) for _, start, end, label in found] == expected
 
 
 def test_found_spans_leave_the_scores_as_they_are():
@@ -219,9 +220,16 @@ def test_a_quad_code_of_the_corpus_counts_before_the_one_that_its_root_implies()
 def test_tags_are_measured_by_their_spans():
     example, score = _tagged([B_S, OUT, OUT, OUT, OUT, B_T, I_T, OUT, OUT])
     found = field_metrics([example, _unlabelled()], [score, score], CAMEO_NER)
-    assert true_spans(example, CAMEO_NER) == [(0, 9, "S"), (18, 24, "R")]
+    assert true_spans(example, CAMEO_NER) == [(1, 0, 9, "S"), (1, 18, 24, "R")]
     assert (found["precision"], found["recall"], found["support"]) == (1 / 2, 1 / 2, 2)
     assert {label: row["support"] for label, row in found["labels"].items()} == {"R": 1, "S": 1, "T": 0}
+
+
+def test_actors_end_where_a_word_or_a_sign_does():
+    tags = [1, 2, 2, 0, 0, 1, 0, 0, 0]
+    example, score = _tagged([OUT] * len(PIECES))
+    score = replace(score, others={ACTORS: np.eye(3)[tags]})
+    assert found_spans(example, score, actor_head()) == [(1, 0, 9, "actor"), (1, 13, 17, "actor")]
 
 
 def _example(others: dict[str, Labels], pairs: Sequence[tuple[str, str]] = ()) -> Example:
@@ -263,4 +271,4 @@ def test_a_first_token_may_hold_the_space_before_its_word():
     tokens = np.array([(1, *offsets) for offsets in tokenizer.encode(text).offsets])
     example = Example(Document.build(Article("a", text), ()), None, np.zeros(0, np.int64))
     score = Scores(np.zeros(0), np.zeros((0, 3)), {CAMEO_NER.name: np.eye(7)[[1, 5, 3]]}, tokens)
-    assert found_spans(example, score, CAMEO_NER) == [(0, 5, "S"), (6, 9, "R"), (10, 15, "T")]
+    assert found_spans(example, score, CAMEO_NER) == [(1, 0, 5, "S"), (1, 6, 9, "R"), (1, 10, 15, "T")]

@@ -70,7 +70,7 @@ def bundle(folder: Path) -> Bundle:
 def test_corpora_are_mixed_with_their_weights_and_parts(folder: Path):
     corpora = [MINE, {"name": "dse", "weight": 2}, {"name": "cameo_class", "weight": 0.5}]
     data = _prepared(folder, corpora)
-    assert [head.name for head in data.heads] == ["topics", "stances", "dse", "cameo"]
+    assert [head.name for head in data.heads] == ["topics", "stances", "actors", "dse", "cameo"]
     everything = [*data.train, *data.validation, *data.test]
     assert {(row.corpus, row.weight) for row in everything} == {("mine", 1.0), ("dse", 2.0), ("cameo_class", 0.5)}
     assert len(data.dataset) == len(set(data.dataset["id"])) == len(everything) == 60 + 75 + 60
@@ -193,7 +193,7 @@ def test_a_mirror_that_lacks_or_alters_a_file_stops_the_run_before_training(
 
 
 def test_a_run_of_a_mixture_knows_its_corpora_and_heads(folder: Path, bundle: Bundle):
-    assert [head.name for head in bundle.manifest.heads] == ["topics", "stances", "dse", "cameo", "cameo_ner"]
+    assert [head.name for head in bundle.manifest.heads] == ["topics", "stances", "actors", "dse", "cameo", "cameo_ner"]
     report = Report.of(bundle)
     facts = {corpus["name"]: (corpus["articles"], corpus["source"]) for corpus in report.corpora}
     repository = f"nobody/rows@{'0' * 40}"
@@ -202,10 +202,10 @@ def test_a_run_of_a_mixture_knows_its_corpora_and_heads(folder: Path, bundle: Bu
         "cameo_ner": (40, repository),
     }  # fmt: skip
     validation, test = report.metrics["validation"], report.metrics["test"]
-    assert set(validation) == {"articles", "topics", "stances", "dse", "cameo", "cameo_ner", "corpora"}
+    assert set(validation) == {"articles", "topics", "stances", "actors", "dse", "cameo", "cameo_ner", "corpora"}
     assert set(validation["corpora"]) == {"mine", "dse"}
     assert validation["dse"]["support"] == 15
-    assert set(test) == {"articles", "topics", "stances"}
+    assert set(test) == {"articles", "topics", "stances", "actors"}
 
 
 def test_a_bundle_scores_every_head_of_its_mixture(bundle: Bundle):
@@ -215,7 +215,7 @@ def test_a_bundle_scores_every_head_of_its_mixture(bundle: Bundle):
     document = predictor.document(Article("a", "Moscow praised Tehran."))
     (scores,) = predictor.score([document], others=True)
     assert {name: array.shape for name, array in scores.others.items()} == {
-        "dse": (2, 3), "cameo": (5,), "cameo_ner": (len(scores.tokens), 7),
+        "actors": (len(scores.tokens), 3), "dse": (2, 3), "cameo": (5,), "cameo_ner": (len(scores.tokens), 7),
     }  # fmt: skip
     assert all(np.isfinite(array).all() for array in scores.others.values())
 
