@@ -1,4 +1,4 @@
-"""The commands of inference: `predict`, `inspect` and `show`."""
+"""The commands of inference: `predict`, `inspect`, `show` and `graph`."""
 
 from __future__ import annotations
 
@@ -68,8 +68,17 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="score one article and show it", description="Score one article.")
     show.add_argument("article", metavar="ARTICLE", help=".txt, .json, .jsonl, .csv or .parquet; - for text")
     show.add_argument("--id", help="which article of the file, by default its first")
+    show.add_argument("--html", metavar="FILE", help="write a page for a browser instead")
     _add_model(show)
     show.set_defaults(command=_show)
+
+    graph = commands.add_parser("graph", help="gather records into a network of actors",
+                                description="Gather records into a network of actors.")  # fmt: skip
+    graph.add_argument("records", nargs="+", metavar="RECORDS", help="what predict wrote; - for JSON lines")
+    graph.add_argument("-o", "--output", action="append", required=True, metavar="FILE",
+                       help=".graphml, .csv (edge list) or .svg (picture); may be given several times")  # fmt: skip
+    graph.add_argument("--top", type=_positive, default=30, metavar="N", help="actors of a picture, by default 30")
+    graph.set_defaults(command=_graph)
     return parser
 
 
@@ -110,14 +119,34 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from .page import page
     from .predictor import Predictor
     from .reading import read_article
     from .show import render
+    from .writing import write_text
 
     article = read_article(options.article, options.id)
     prediction = next(Predictor.load(options.model, options.threads, options.device).predict([article]))
+    if options.html:
+        write_text(options.html, page(article, prediction))
+        print(f"→ {visible(options.html)}", file=sys.stderr)
+        return 0
     columns = shutil.get_terminal_size((100, 24)).columns
     _print(render(article, prediction, columns, painted if colours(sys.stdout) else plain))
+    return 0
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from .graph import actors, edges
+    from .graph_files import check_output, write_graph
+
+    for path in options.output:
+        check_output(path)
+    network = edges(options.records)
+    for path in options.output:
+        write_graph(path, network, options.top)
+    written = ", ".join(visible(path) for path in options.output)
+    print(f"{len(actors(network))} actors, {len(network)} edges → {written}", file=sys.stderr)
     return 0
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
-from .schema import SUPPORT, Article, Field, Prediction, Span, Stance, Topic
+from .marks import segments
+from .schema import SUPPORT, Article, Field, Prediction, Stance, Topic
 from .terminal import Paint, body, fitted, lines, padded, visible, width
 
 MIN_COLUMNS, MAX_COLUMNS = 40, 100
@@ -74,13 +74,15 @@ class _Page:
 
     def _field(self, field: Field, look: str) -> list[Piece]:
         """A field in pieces: actors in their colours, evidence underlined and numbered."""
-        mentions = {
-            span.start: (span.end, self._looks[actor.name])
-            for actor in self._prediction.actors
-            for span in actor.mentions
-            if span.field == field
-        }
-        return _marked(body(self._article.field(field)), look, mentions, _evidence(self._prediction.stances, field))
+        text = body(self._article.field(field))
+        pieces: list[Piece] = []
+        for segment in segments(self._prediction, field, len(text)):
+            actor = self._looks[segment.actor] if segment.actor is not None else ""
+            codes = [look, actor, _UNDERLINED if segment.stances else ""]
+            pieces.append((text[segment.start : segment.end], ";".join(code for code in codes if code)))
+            if segment.last:
+                pieces += [(f"[{number + 1}]", _side(self._prediction.stances[number])) for number in segment.stances]
+        return pieces
 
     def _actors(self) -> Iterator[str]:
         pieces: list[Piece] = []
@@ -150,34 +152,6 @@ class _Page:
                 line += self._paint(text[max(at, begin) : cut], look)
                 at = cut
             yield line
-
-
-def _marked(
-    text: str, look: str, mentions: dict[int, tuple[int, str]], evidence: dict[int, tuple[int, list[Piece]]]
-) -> list[Piece]:
-    """`text` cut where a mention or a sentence of evidence begins or ends, and the numbers put in."""
-    ends = [end for end, _ in mentions.values()] + [end for end, _ in evidence.values()]
-    cuts = sorted({0, len(text), *mentions, *evidence, *ends})
-    pieces: list[Piece] = []
-    actor, sentence = (0, ""), (0, list[Piece]())
-    for begin, end in pairwise(cuts):
-        actor, sentence = mentions.get(begin, actor), evidence.get(begin, sentence)
-        codes = [look, actor[1] if begin < actor[0] else "", _UNDERLINED if begin < sentence[0] else ""]
-        pieces.append((text[begin:end], ";".join(code for code in codes if code)))
-        if end == sentence[0]:
-            pieces += sentence[1]
-    return pieces
-
-
-def _evidence(stances: Iterable[Stance], field: Field) -> dict[int, tuple[int, list[Piece]]]:
-    """Of each sentence of evidence its end and the numbers of the stances that it shows."""
-    numbers: dict[int, tuple[int, list[Piece]]] = {}
-    for index, stance in enumerate(stances, start=1):
-        for evidence in stance.evidence:
-            span: Span = evidence.span
-            if span.field == field:
-                numbers.setdefault(span.start, (span.end, []))[1].append((f"[{index}]", _side(stance)))
-    return numbers
 
 
 def _looks(prediction: Prediction) -> dict[str, str]:

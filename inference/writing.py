@@ -80,6 +80,24 @@ def writer(path: str) -> Iterator[Write]:
             partial.unlink()
 
 
+def write_text(path: str, text: str) -> None:
+    """Write a file in UTF-8; it appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, "utf-8", newline="")
+        partial.replace(target)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
 def _json_line(file: Any) -> Write:
     def write(record: dict[str, Any]) -> None:
         file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
