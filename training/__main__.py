@@ -1,4 +1,4 @@
-"""The commands of training: `python -m training run|check|evaluate|fetch|log|promote`."""
+"""The commands of training: `python -m training run|check|evaluate|behave|fetch|log|promote`."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="print every figure as JSON")
     evaluate.set_defaults(run=_evaluate)
 
+    behave = commands.add_parser("behave", help="see which sentences a bundle reads rightly, by capability")
+    behave.add_argument("model", metavar="MODEL", help="a bundle's directory or an MLflow URI")
+    behave.add_argument("--cases", type=Path, metavar="DIR", help="default: the project's own, tests/behaviour")
+    behave.add_argument("--json", action="store_true", help="print the figures as JSON")
+    behave.set_defaults(run=_behave)
+
     fetch = commands.add_parser("fetch", help="download public corpora and verify them")
     fetch.add_argument("names", nargs="*", metavar="CORPUS", help="default: all of the catalogue")
     _add_catalogue(fetch)
@@ -142,6 +148,17 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(metrics, indent=1) if options.json else table(metrics), flush=True)
     run = log_evaluation(bundle, f"{corpus.name}.{options.split}", metrics)
     LOG.info("logged to run %s" if run else "not logged: MLflow has no run of this bundle", *([run] if run else []))
+
+
+def _behave(options: argparse.Namespace) -> None:
+    from inference.predictor import Predictor
+
+    from .behaviour import CASES, behave, load_cases, table
+
+    cases = load_cases(options.cases or CASES)
+    predictor = Predictor.load(options.model)
+    figures = behave(cases, predictor.score, predictor.bundle.manifest.decisions)
+    print(json.dumps(figures, indent=1) if options.json else table(figures))
 
 
 def _corpus(options: argparse.Namespace) -> Corpus:

@@ -15,6 +15,7 @@ from datasets import Dataset
 
 from inference.actors import ActorFinder
 from inference.bundle import Bundle, Manifest, check_target
+from inference.decode import Decisions
 from inference.errors import DetenteError
 from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.predictor import Predictor
@@ -25,11 +26,12 @@ from models.export import export_bundle
 from models.families import make_family
 from models.settings import LinearModel
 
+from .behaviour import CASES, behave, load_cases
 from .card import model_card
 from .catalogue import Catalogue, CatalogueError, Use, check_use, entry, load_catalogue
 from .corpora import load_corpora
 from .curves import curves
-from .evaluate import evaluate
+from .evaluate import Metrics, evaluate
 from .examples import to_examples
 from .heads import all_heads
 from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
@@ -251,6 +253,7 @@ def _judged(
         metrics={
             "validation": evaluate(data.validation, validation, data.heads, decisions),
             "test": evaluate(data.test, test, data.heads, decisions),
+            "behaviour": _behaviour(family, data.heads, decisions),
         },
         curves=curves(data.test, test, data.topics, decisions),
     )
@@ -276,6 +279,13 @@ def _judged(
         },
     )
     return report, manifest
+
+
+def _behaviour(family: Family, heads: Sequence[Head], decisions: Decisions) -> Metrics:
+    """How the project's cases are read, where there are cases and stances."""
+    if not CASES.is_dir() or STANCES not in {head.name for head in heads}:
+        return {}
+    return behave(load_cases(), family.score, decisions)
 
 
 def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Checkpoint | None:
