@@ -12,8 +12,13 @@ from .schema import Article, Field
 _FIELDS: tuple[Field, ...] = ("title", "text")
 # One code point for one, so that offsets stay: typographic quotes, hyphens and spaces.
 _FOLD = str.maketrans({"’": "'", "‘": "'", "‐": "-", "‑": "-", "\u00a0": " ", "\n": " ", "\t": " "})
-_MIN_CAPITALS = 5
+MIN_CAPITALS = 5
 """Letters from which a name is also found in capitals ("RUSSIA"); shorter ones look like acronyms."""
+
+
+def folded(text: str) -> str:
+    """`text` with plain quotes, hyphens and spaces; offsets stay."""
+    return text.translate(_FOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,9 @@ class ActorFinder:
 
     def __init__(self, forms: Mapping[str, str], base: ActorFinder | None = None) -> None:
         self._base = base
-        self._canonical = {form.translate(_FOLD): name for form, name in forms.items()}
+        self._canonical = {folded(form): name for form, name in forms.items()}
         for form in list(self._canonical):
-            if len(form) >= _MIN_CAPITALS:
+            if len(form) >= MIN_CAPITALS:
                 self._canonical.setdefault(form.upper(), self._canonical[form])
         self._forms = list(self._canonical)
         self._automaton = AhoCorasick(self._forms)
@@ -49,7 +54,7 @@ class ActorFinder:
 
     def resolve(self, name: str) -> str:
         """The canonical name of `name`, itself where the lexicon does not know it."""
-        known = self._canonical.get(name.translate(_FOLD))
+        known = self._canonical.get(folded(name))
         if known is not None:
             return known
         return self._base.resolve(name) if self._base else name
@@ -60,11 +65,11 @@ class ActorFinder:
         return ActorFinder(unknown, self) if unknown else self
 
     def _knows(self, name: str) -> bool:
-        return name.translate(_FOLD) in self._canonical or (self._base is not None and self._base._knows(name))
+        return folded(name) in self._canonical or (self._base is not None and self._base._knows(name))
 
     def _find(self, text: str, field: Field) -> Iterator[Mention]:
         free = 0
-        for start, end, name in sorted(self._matches(text.translate(_FOLD)), key=lambda match: (match[0], -match[1])):
+        for start, end, name in sorted(self._matches(folded(text)), key=lambda match: (match[0], -match[1])):
             if start >= free:
                 yield Mention(name, field, start, end)
                 free = end

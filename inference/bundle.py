@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from .decode import Decisions
 from .errors import BundleError
 from .heads import TOPICS, Head, Kind
+from .naming import Lexicon
 from .windows import WindowSettings
 
 FORMAT_VERSION = 3
@@ -89,10 +90,9 @@ class Bundle:
         _verify(path, manifest)
         return cls(path, manifest, hashlib.sha256(raw).hexdigest())
 
-    def forms(self) -> dict[str, str]:
-        """The lexicon: canonical name of every surface form."""
-        forms: dict[str, str] = json.loads((self.path / ACTORS).read_text("utf-8"))
-        return forms
+    def lexicon(self) -> Lexicon:
+        """The actors that are known by name."""
+        return Lexicon.from_dict(json.loads((self.path / ACTORS).read_text("utf-8")))
 
 
 def write_bundle(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 from .actors import Mention
@@ -49,25 +49,34 @@ class Document:
     pairs: tuple[Pair, ...]
 
     @classmethod
+    def split(cls, article: Article) -> Document:
+        """Split an article into sentences, the title first; it has no mentions yet."""
+        spans = (
+            Sentence(field, start, end) for field in ("title", "text") for start, end in sentences(article.field(field))
+        )
+        return cls(article, (), tuple(spans), ())
+
+    @classmethod
     def build(cls, article: Article, mentions: Sequence[Mention], only: Collection[str] | None = None) -> Document:
-        """Split an article into sentences, the title first, and pair the actors of each sentence.
+        """Split an article into sentences and pair the actors of each; see `with_mentions`."""
+        return cls.split(article).with_mentions(mentions, only)
+
+    def with_mentions(self, mentions: Sequence[Mention], only: Collection[str] | None = None) -> Document:
+        """The same sentences with mentions, and the actors of each sentence paired.
 
         Args:
-            article: the article.
-            mentions: its mentions, in order of field and offset.
+            mentions: all of the article, in order of field and offset.
             only: where given, the only actors to pair.
         """
         placed = tuple(
-            Sentence(field, start, end, _within(mentions, field, start, end))
-            for field in ("title", "text")
-            for start, end in sentences(article.field(field))
+            replace(each, mentions=_within(mentions, each.field, each.start, each.end)) for each in self.sentences
         )
         pairs = tuple(
             Pair(index, source, target)
             for index, sentence in enumerate(placed)
             for source, target in permutations([name for name in sentence.names if only is None or name in only], 2)
         )
-        return cls(article, tuple(mentions), placed, pairs)
+        return Document(self.article, tuple(mentions), placed, pairs)
 
     def text_of(self, sentence: Sentence) -> str:
         """The words of one of the sentences."""

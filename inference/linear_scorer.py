@@ -16,7 +16,7 @@ from .errors import BundleError
 from .heads import STANCES, TOPICS
 from .masking import article_words, pair_words
 from .schema import STANCE_LABELS
-from .scorer import Scores
+from .scorer import Reading, Scorer, Scores
 
 TRUSTED = frozenset(
     {
@@ -30,7 +30,7 @@ TRUSTED = frozenset(
 _TORCH_ADAPTER = "sklearn.externals.array_api_compat.torch"
 
 
-class LinearScorer:
+class LinearScorer(Scorer):
     """Runs a scikit-learn pipeline for topics and one for stances.
 
     Args:
@@ -63,20 +63,26 @@ class LinearScorer:
             advice = "if another scikit-learn wrote it, train it again"
             raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); {advice}") from error
 
-    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
-        """See `Scorer.score`; there are no others."""
+    def read(self, documents: Sequence[Document], others: bool = False) -> list[Reading]:
+        """See `Scorer.read`; there are no others."""
         topics = np.zeros((len(documents), self._topics))
         if documents and self._topics and TOPICS in self._pipelines:
             found = self._pipelines[TOPICS].decision_function([article_words(document) for document in documents])
             topics = found.reshape(topics.shape)  # of a single topic scikit-learn gives no columns
+        return [Reading(row) for row in topics]
+
+    def score_pairs(
+        self, documents: Sequence[Document], readings: Sequence[Reading], others: bool = False
+    ) -> list[Scores]:
+        """See `Scorer.score_pairs`."""
         pairs = [pair_words(document, pair) for document in documents for pair in document.pairs]
         stances = np.zeros((len(pairs), len(STANCE_LABELS)))
         if pairs and STANCES in self._pipelines:
             stances = self._pipelines[STANCES].decision_function(np.array(pairs, dtype=object))
         ends = np.cumsum([len(document.pairs) for document in documents])
         return [
-            Scores(topics[number], stances[end - len(document.pairs) : end])
-            for number, (document, end) in enumerate(zip(documents, ends, strict=True))
+            Scores(reading.topics, stances[end - len(document.pairs) : end])
+            for document, reading, end in zip(documents, readings, ends, strict=True)
         ]
 
 

@@ -6,19 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from .actors import ActorFinder
 from .aggregate import article_stances
 from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
+from .decode import Floats
 from .document import Document
 from .errors import ArticleError
-from .heads import STANCES, TOPICS, Heads
+from .heads import ACTORS, STANCES, TOPICS, Heads, actor_head
 from .locate import locate
+from .mentions import MentionFinder
+from .naming import is_home
 from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
-from .scorer import Scorer, Scores
+from .scorer import GROUP_CHARACTERS, Reading, Scorer, Scores
+from .tags import Span as Tagged
+from .tags import joined_tokens, tagged_spans
 
 BUFFER_ARTICLES = 256
-BUFFER_CHARACTERS = 1_000_000
-"""Articles, or characters if reached first, that are sorted and scored together: what bounds memory."""
+"""Articles that are sorted and scored together, fewer where they have more than `GROUP_CHARACTERS`."""
 
 Input = Article | Mapping[str, Any] | ArticleError
 
@@ -39,7 +42,7 @@ class Predictor:
         self.bundle = bundle
         self.model = model or ModelInfo(bundle.digest)
         self._decisions = bundle.manifest.decisions
-        self._finder = ActorFinder(bundle.forms())
+        self._mentions = MentionFinder(bundle.lexicon())
         self._scorer = _scorer(bundle, threads, device)
 
     @classmethod
@@ -65,17 +68,15 @@ class Predictor:
         prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=1))
         for chunk in _chunks(prepared):
             documents = [item for item in chunk if isinstance(item, Document)]
-            scores = iter(self._scorer.score(documents))
+            readings = self._scorer.read(documents)
+            documents = [self._completed(*each) for each in zip(documents, readings, strict=True)]
+            scored = zip(documents, self._scorer.score_pairs(documents, readings), strict=True)
             for item in chunk:
-                yield self._labelled(item, next(scores)) if isinstance(item, Document) else item
+                yield self._labelled(*next(scored)) if isinstance(item, Document) else item
 
     def document(self, article: Article) -> Document:
-        """Split an article into sentences and find the actors and pairs in them."""
-        if article.actors is None:
-            return Document.build(article, self._finder.find(article))
-        finder = self._finder.extended(article.actors)
-        only = {finder.resolve(name) for name in article.actors}
-        return Document.build(article, finder.find(article), only)
+        """Split an article into sentences and find the actors and pairs in them, by the lexicon alone."""
+        return Document.build(article, self._mentions.find(article), self._mentions.asked(article))
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """Uncalibrated scores, see `Scorer.score`; `predict` is what labels articles."""
@@ -91,7 +92,17 @@ class Predictor:
             return self._unscored(printable(error.id or str(row)), "error", printable(error.reason))
         if not article.text.strip():
             return self._unscored(article.id, "empty", "`text` is empty")
-        return self.document(article)
+        return Document.split(article)
+
+    def _completed(self, document: Document, reading: Reading) -> Document:
+        """A document with the actors that its reading shows."""
+        article, tagged = document.article, list[Tagged]()
+        if ACTORS in reading.others:
+            joined = joined_tokens(article, reading.tokens)
+            tagged = tagged_spans(reading.tokens, reading.others[ACTORS], actor_head(), joined)
+        assigned = {topic.label for topic in self._topics(reading.topics) if topic.assigned}
+        mentions = self._mentions.find(article, tagged, is_home(assigned))
+        return document.with_mentions(mentions, self._mentions.asked(article))
 
     def _labelled(self, document: Document, scores: Scores) -> Prediction:
         manifest = self.bundle.manifest
@@ -103,14 +114,16 @@ class Predictor:
             id=document.article.id,
             status="ok",
             error=None,
-            topics=self._topics(scores) if manifest.has(TOPICS) else (),
+            topics=self._topics(scores.topics),
             actors=_actors(document),
             stances=stances,
             model=self.model,
         )
 
-    def _topics(self, scores: Scores) -> tuple[Topic, ...]:
-        probabilities = self._decisions.topic_probabilities(scores.topics)
+    def _topics(self, scores: Floats) -> tuple[Topic, ...]:
+        if not self.bundle.manifest.has(TOPICS):
+            return ()
+        probabilities = self._decisions.topic_probabilities(scores)
         assigned = self._decisions.assigned(probabilities)
         return tuple(
             Topic(label, float(probability), bool(passes))
@@ -152,7 +165,7 @@ def _chunks(items: Iterable[Document | Prediction]) -> Iterator[list[Document | 
     for item in items:
         chunk.append(item)
         characters += len(item.article.title) + len(item.article.text) if isinstance(item, Document) else 0
-        if len(chunk) >= BUFFER_ARTICLES or characters >= BUFFER_CHARACTERS:
+        if len(chunk) >= BUFFER_ARTICLES or characters >= GROUP_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
     if chunk:

@@ -12,10 +12,10 @@ import onnxruntime as ort
 from .decode import Floats
 from .document import Document
 from .errors import BundleError, InputError
-from .heads import STANCES, TOPICS, Head, Heads, States
-from .schema import NEUTRAL
-from .scorer import Scores
-from .windows import Batch, Window, Windower, batches, collate
+from .heads import ACTORS, STANCES, TOPICS, Head, Heads, States
+from .schema import NEUTRAL, STANCE_LABELS
+from .scorer import Reading, Scorer, Scores
+from .windows import Batch, Range, Window, Windower, batches, collate, placed
 
 Encode = Callable[[Batch], States]
 """Token states of a batch, (B, T, H)."""
@@ -26,7 +26,7 @@ BATCH_TOKENS = 4096
 _SURE = 30.0
 
 
-class WindowScorer:
+class WindowScorer(Scorer):
     """Cuts documents into windows, runs an encoder on batches of them, and reads the heads off its states.
 
     Args:
@@ -40,67 +40,71 @@ class WindowScorer:
         self._heads = heads
         self._encode = encode
 
-    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
-        """See `Scorer.score`."""
-        read = [self._windower.windows(document) for document in documents]
-        heads = [head for head in self._heads.heads if others or head.name in (TOPICS, STANCES)]
-        parts = [_Parts(document, heads) for document in documents]
-        places = [(number, index) for number, windows in enumerate(read) for index in range(len(windows))]
-        for batch in batches([len(read[number][index].ids) for number, index in places], BATCH_TOKENS):
-            chosen = [places[place] for place in batch]
-            windows = [read[number][index] for number, index in chosen]
-            arrays = collate(windows, self._windower.settings.pad)
-            states = self._encode(arrays)
-            pairs = self._pairs(arrays, states, heads)
-            first = 0
-            for place, ((number, index), window) in enumerate(zip(chosen, windows, strict=True)):
-                parts[number].add(index, window, states[place, : len(window.ids)], self._heads)
-                last = first + len(window.pairs)
-                parts[number].add_pairs(window, {name: scores[first:last] for name, scores in pairs.items()})
-                first = last
-        return [part.scores(self._heads, windows) for part, windows in zip(parts, read, strict=True)]
+    def read(self, documents: Sequence[Document], others: bool = False) -> list[Reading]:
+        """See `Scorer.read`; what is kept is every window with its token states."""
+        cut = [self._windower.cut(document) for document in documents]
+        states = iter(self._states([window for windows in cut for window in windows]))
+        return [self._reading(windows, [next(states) for _ in windows], others) for windows in cut]
 
-    def _pairs(self, batch: Batch, states: States, heads: Sequence[Head]) -> dict[str, States]:
-        """Scores of the batch's pairs by head; nothing is computed where it has none."""
-        asked = [head for head in heads if head.kind == "pairs"]
-        if not batch.pairs.size or not asked:
-            return {}
-        rows = (batch.pool @ states).reshape(-1, states.shape[-1])
-        return {head.name: self._heads.pairs(head, rows, batch.pairs) for head in asked}
+    def score_pairs(
+        self, documents: Sequence[Document], readings: Sequence[Reading], others: bool = False
+    ) -> list[Scores]:
+        """See `Scorer.score_pairs`."""
+        heads = [head for head in self._heads.heads if head.kind == "pairs" and (others or head.name == STANCES)]
+        rows: list[States] = []
+        pairs: list[tuple[int, int, int]] = []
+        places: list[tuple[int, int]] = []
+        for number, (document, reading) in enumerate(zip(documents, readings, strict=True)):
+            windows, states = reading.state
+            for window, own in zip(placed(windows, document), states, strict=True):
+                first = len(rows)
+                rows += [_pooled(own, ranges) for ranges in window.rows]
+                pairs += [(first + source, first + target, first + whole) for _, source, target, whole in window.pairs]
+                places += [(number, pair) for pair, *_ in window.pairs]
+        found = [{head.name: _unread(head, len(document.pairs)) for head in heads} for document in documents]
+        for head in heads if places else ():
+            scores = self._heads.pairs(head, np.stack(rows), np.array(pairs))
+            for (number, pair), row in zip(places, scores, strict=True):
+                found[number][head.name][pair] = row
+        return [_scores(reading, own) for reading, own in zip(readings, found, strict=True)]
 
+    def _states(self, windows: Sequence[Window]) -> list[States]:
+        """Token states of each window, (T, H), special tokens included."""
+        states: list[States] = [np.zeros((0, 0), dtype=np.float32)] * len(windows)
+        for batch in batches([len(window.ids) for window in windows], BATCH_TOKENS):
+            found = self._encode(collate([windows[place] for place in batch], self._windower.settings.pad))
+            for row, place in zip(found, batch, strict=True):
+                states[place] = row[: len(windows[place].ids)]
+        return states
 
-class _Parts:
-    """What the windows of one document have given so far."""
-
-    def __init__(self, document: Document, heads: Sequence[Head]) -> None:
-        self._heads = heads
-        self._total: Floats | float = 0.0
-        self._count = 0
-        self._pairs = {head.name: _unread(head, len(document.pairs)) for head in heads if head.kind == "pairs"}
-        self._tags: dict[str, dict[int, States]] = {head.name: {} for head in heads if head.kind == "tags"}
-
-    def add(self, index: int, window: Window, states: States, heads: Heads) -> None:
-        """Take in a window: its token states, special tokens included, (T, H)."""
-        self._total = self._total + states.sum(axis=0, dtype=np.float64)
-        self._count += len(window.ids)
-        for head in self._heads:
+    def _reading(self, windows: Sequence[Window], states: Sequence[States], others: bool) -> Reading:
+        total = sum(own.sum(axis=0, dtype=np.float64) for own in states)
+        mean = np.asarray(total) / sum(len(own) for own in states)
+        found: dict[str, Floats] = {}
+        for head in self._heads.heads:
+            if head.kind == "pairs" or not (others or head.name in (TOPICS, ACTORS)):
+                continue
             if head.kind == "tags":
-                self._tags[head.name][index] = heads.tags(head, states[1:-1], window.shapes())
+                read = zip(windows, states, strict=True)
+                parts = [self._heads.tags(head, own[1:-1], window.shapes()) for window, own in read]
+                found[head.name] = np.concatenate(parts)
+            else:
+                found[head.name] = self._heads.linear(head, mean)
+        tagged = any(head.kind == "tags" and head.name in found for head in self._heads.heads)
+        tokens = np.concatenate([window.offsets() for window in windows]) if tagged else np.zeros((0, 3), np.int64)
+        return Reading(found.pop(TOPICS, np.zeros(0)), found, tokens, (windows, states))
 
-    def add_pairs(self, window: Window, scores: dict[str, States]) -> None:
-        """Take in the scores of a window's pairs by head, in the window's order."""
-        numbers = [number for number, *_ in window.pairs]
-        for name, rows in scores.items():
-            self._pairs[name][numbers] = rows
 
-    def scores(self, heads: Heads, windows: Sequence[Window]) -> Scores:
-        """All scores of the document."""
-        mean = np.asarray(self._total) / self._count
-        found = {head.name: heads.linear(head, mean) for head in self._heads if head.kind in ("topics", "class")}
-        found |= self._pairs
-        found |= {name: np.concatenate([by[at] for at in sorted(by)]) for name, by in self._tags.items()}
-        tokens = np.concatenate([window.offsets() for window in windows]) if self._tags else np.zeros((0, 3), np.int64)
-        return Scores(found.pop(TOPICS, np.zeros(0)), found.pop(STANCES, np.zeros((0, 3))), found, tokens)
+def _pooled(states: States, ranges: Sequence[Range]) -> States:
+    """The mean state of ranges of tokens, (H,)."""
+    if len(ranges) == 1:
+        return np.asarray(states[slice(*ranges[0])].mean(axis=0))
+    return np.asarray(np.concatenate([states[begin:end] for begin, end in ranges]).mean(axis=0))
+
+
+def _scores(reading: Reading, pairs: dict[str, Floats]) -> Scores:
+    stances = pairs.pop(STANCES, np.zeros((0, len(STANCE_LABELS))))
+    return Scores(reading.topics, stances, {**reading.others, **pairs}, reading.tokens)
 
 
 def _unread(head: Head, pairs: int) -> Floats:

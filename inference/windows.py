@@ -39,6 +39,7 @@ class Piece:
     """The tokens of a sentence that a window holds: all of them, unless it is longer than a window.
 
     Args:
+        index: of the sentence in its document.
         sentence: the sentence.
         text: its text.
         encoding: of the whole sentence.
@@ -46,6 +47,7 @@ class Piece:
         end: one past the last.
     """
 
+    index: int
     sentence: Sentence
     text: str
     encoding: Encoding
@@ -108,28 +110,21 @@ class Windower:
         self._tokenizer.save(str(path))
 
     def windows(self, document: Document) -> list[Window]:
-        """All windows of a document; an article without a single token has one empty window.
+        """All windows of a document with its pairs; an article without a single token has one empty window."""
+        return placed(self.cut(document), document)
 
-        A sentence longer than a window is read in pieces; the pairs whose two actors stand in no
-        piece together belong to no window.
-        """
+    def cut(self, document: Document) -> list[Window]:
+        """The same windows without pairs: what an encoder reads."""
         texts = [document.text_of(sentence) for sentence in document.sentences]
         encodings = self._tokenizer.encode_batch(texts, add_special_tokens=False)
-        pairs: dict[int, list[int]] = {}
-        for number, pair in enumerate(document.pairs):
-            pairs.setdefault(pair.sentence, []).append(number)
         windows = []
         for pieces in self._packed([len(encoding) for encoding in encodings]):
             window = Window([self.settings.start])
             for index, begin, end in pieces:
-                base = len(window.ids) - begin
                 window.ids.extend(encodings[index].ids[begin:end])
-                window.pieces.append(Piece(document.sentences[index], texts[index], encodings[index], begin, end))
-                if pairs.get(index):
-                    _add_pairs(window, document, pairs[index], encodings[index], (begin, end), base)
-                    if end - begin < len(encodings[index]):
-                        placed = {number for number, *_ in window.pairs}
-                        pairs[index] = [number for number in pairs[index] if number not in placed]
+                window.pieces.append(
+                    Piece(index, document.sentences[index], texts[index], encodings[index], begin, end)
+                )
             window.ids.append(self.settings.end)
             windows.append(window)
         return windows
@@ -153,31 +148,70 @@ class Windower:
             yield window
 
 
-def _add_pairs(
-    window: Window, document: Document, numbers: list[int], encoding: Encoding, piece: Range, base: int
-) -> None:
-    """Give `window` the pooled rows of a sentence's actors, and the pairs made of them."""
-    sentence = document.sentences[document.pairs[numbers[0]].sentence]
-    begin, end = piece
-    offsets = encoding.offsets[begin:end]
-    rows: dict[str, int] = {}
+def placed(windows: Sequence[Window], document: Document) -> list[Window]:
+    """Windows with the pairs of a document and the states that these ask for.
+
+    A sentence longer than a window is read in pieces; the pairs whose two actors stand in no piece together belong to
+    no window.
+
+    Args:
+        windows: of the document's sentences, as `Windower.cut` makes them.
+        document: with mentions and pairs, which may not have been there when it was cut.
+    """
+    left: dict[int, list[int]] = {}
+    for number, pair in enumerate(document.pairs):
+        left.setdefault(pair.sentence, []).append(number)
+    found = []
+    for window in windows:
+        rows: list[list[Range]] = []
+        pairs: list[tuple[int, int, int, int]] = []
+        first = 1
+        for piece in window.pieces:
+            if asked := left.get(piece.index):
+                new = _piece_pairs(piece, document, asked, rows, first - piece.begin)
+                pairs += new
+                seen = {number for number, *_ in new}
+                left[piece.index] = [number for number in asked if number not in seen]
+            first += piece.end - piece.begin
+        found.append(Window(window.ids, rows, pairs, window.pieces))
+    return found
+
+
+def _piece_pairs(
+    piece: Piece, document: Document, numbers: Sequence[int], rows: list[list[Range]], base: int
+) -> list[tuple[int, int, int, int]]:
+    """The pairs of a sentence that a piece holds; adds to `rows` the states of their actors and of the sentence.
+
+    Args:
+        piece: of the sentence.
+        document: with the sentence's mentions.
+        numbers: of the pairs.
+        rows: of the window so far.
+        base: what a token's place in the window is above that in the sentence.
+    """
+    sentence = document.sentences[piece.index]
+    offsets = piece.encoding.offsets[piece.begin : piece.end]
+    named: dict[str, int] = {}
     if any(UNNAMED in (document.pairs[number].source, document.pairs[number].target) for number in numbers):
-        rows[UNNAMED] = len(window.rows)
-        window.rows.append([(0, 1)])  # the opening token stands for them
+        named[UNNAMED] = len(rows)
+        rows.append([(0, 1)])  # the opening token stands for them
     for mention in sentence.mentions:
         first, last = mention.start - sentence.start, mention.end - sentence.start
         inside = [token for token, (left, right) in enumerate(offsets) if left < last and right > first]
         if inside:
-            if mention.name not in rows:
-                rows[mention.name] = len(window.rows)
-                window.rows.append([])
-            window.rows[rows[mention.name]].append((inside[0] + begin + base, inside[-1] + 1 + begin + base))
-    whole = len(window.rows)
-    window.rows.append([(begin + base, end + base)])
-    for number in numbers:
-        pair = document.pairs[number]
-        if pair.source in rows and pair.target in rows:
-            window.pairs.append((number, rows[pair.source], rows[pair.target], whole))
+            if mention.name not in named:
+                named[mention.name] = len(rows)
+                rows.append([])
+            at = piece.begin + base
+            rows[named[mention.name]].append((inside[0] + at, inside[-1] + 1 + at))
+    whole = len(rows)
+    rows.append([(piece.begin + base, piece.end + base)])
+    asked = [(number, document.pairs[number]) for number in numbers]
+    return [
+        (number, named[pair.source], named[pair.target], whole)
+        for number, pair in asked
+        if pair.source in named and pair.target in named
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 from inference.bundle import ACTORS, Bundle, Manifest, write_bundle
 from inference.document import Document
 from inference.errors import DetenteError
+from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.scorer import Scores
 
@@ -29,7 +30,7 @@ def export_bundle(
     family: Family,
     directory: Path,
     manifest: Manifest,
-    forms: Mapping[str, str],
+    lexicon: Lexicon,
     extra: Mapping[str, str],
     documents: Sequence[Document],
 ) -> Bundle:
@@ -39,7 +40,7 @@ def export_bundle(
         family: fitted.
         directory: where the bundle will lie; an older one there is replaced in one step.
         manifest: what the bundle says of itself.
-        forms: the lexicon.
+        lexicon: the actors that are known by name.
         extra: further files by name, such as the model card.
         documents: of mixed lengths; both models score them.
 
@@ -49,7 +50,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory() as temporary:
         files = Path(temporary)
         family.export(files)
-        (files / ACTORS).write_text(json.dumps(forms, ensure_ascii=False, sort_keys=True), "utf-8")
+        (files / ACTORS).write_text(json.dumps(lexicon.to_dict(), ensure_ascii=False, sort_keys=True), "utf-8")
         for name, content in extra.items():
             (files / name).write_text(content, "utf-8")
         expected = family.score(documents, others=True)

@@ -124,14 +124,14 @@ def _run(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from .fit import check_needs, prepare
-    from .taxonomy import load_forms, load_taxonomy
+    from .taxonomy import load_lexicon, load_taxonomy
 
     for path in options.recipes:
         recipe = load_recipe(path, options.overrides)
         if options.without_corpora:
             check_needs(recipe)
             load_taxonomy(recipe.taxonomy)
-            load_forms(recipe.actors)
+            load_lexicon(recipe.actors)
             print(f"{path}: ok, its corpora aside")
             continue
         data = prepare(recipe)

@@ -18,6 +18,7 @@ from inference.bundle import Bundle, Manifest, check_target
 from inference.decode import Decisions
 from inference.errors import DetenteError
 from inference.heads import ACTORS, STANCES, TOPICS, Head
+from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
 from models.base import UNLABELLED, Example, Family, labelled_heads, stance_arrays, topic_arrays
@@ -39,7 +40,7 @@ from .public.readers import READERS
 from .recipe import Recipe, RecipeError
 from .report import CARD, REPORT, Report
 from .splits import Parts, split
-from .taxonomy import load_forms, load_taxonomy
+from .taxonomy import load_lexicon, load_taxonomy
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
@@ -59,7 +60,7 @@ class Data:
 
     topics: tuple[str, ...]
     heads: tuple[Head, ...]
-    forms: dict[str, str]
+    lexicon: Lexicon
     dataset: Dataset
     parts: Parts
     train: list[Example]
@@ -107,7 +108,7 @@ def run(
     report, manifest = _judged(family, recipe, data, epochs, started)
     extra = {REPORT: report.to_json(), CARD: model_card(report)}
     documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]
-    bundle = export_bundle(family, out, manifest, data.forms, extra, documents)
+    bundle = export_bundle(family, out, manifest, data.lexicon, extra, documents)
     if checkpoint:
         checkpoint.path.unlink(missing_ok=True)
     return bundle
@@ -145,8 +146,8 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     """
     catalogue = check_needs(recipe)
     teachers = [_teacher(name, catalogue, recipe.purpose) for name in recipe.teachers]
-    topics, forms = load_taxonomy(recipe.taxonomy).labels, load_forms(recipe.actors)
-    dataset = load_corpora(recipe.corpora, topics, ActorFinder(forms), skip_bad_rows, catalogue)
+    topics, lexicon = load_taxonomy(recipe.taxonomy).labels, load_lexicon(recipe.actors)
+    dataset = load_corpora(recipe.corpora, topics, ActorFinder(lexicon.forms), skip_bad_rows, catalogue)
     if recipe.articles is not None and recipe.articles < len(dataset):
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
         dataset = dataset.select(sorted(int(row) for row in chosen))
@@ -156,7 +157,7 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     train, validation, test = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
     heads = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
-    return Data(topics, heads, forms, dataset, parts, train, validation, test, teachers, catalogue)
+    return Data(topics, heads, lexicon, dataset, parts, train, validation, test, teachers, catalogue)
 
 
 def _teacher(name: str, catalogue: Catalogue, purpose: Use) -> Predictor:

@@ -61,7 +61,7 @@ def scored(
     known = load_catalogue(catalogue) if corpus.public else {}
     if corpus.public:
         corpus = corpus.model_copy(update={"heads": tuple(head.name for head in manifest.heads)})
-    finder = ActorFinder(predictor.bundle.forms())
+    finder = ActorFinder(predictor.bundle.lexicon().forms)
 
     def read(splits: Sequence[str]) -> Dataset:
         return load_corpora([corpus], manifest.topics, finder, skip_bad_rows, known, splits)

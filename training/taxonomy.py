@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from inference.naming import Lexicon
 from models.settings import Settings
 
 from .recipe import RecipeError, read_yaml
 
+_TITLE = re.compile(r"(?:President|Vice|Mrs?|Ms|Secretary|Minister|King|Prince|Chancellor|Prime|Gen|General)\b")
+_JUNIOR = re.compile(r",? (?:Jr|Sr)\.?$")
 _File = TypeVar("_File", bound=BaseModel)
 
 
@@ -66,19 +71,34 @@ def load_taxonomy(path: Path) -> Taxonomy:
     return taxonomy
 
 
-def load_forms(path: Path) -> dict[str, str]:
-    """Read the lexicon as the canonical name of every form.
+def load_lexicon(path: Path) -> Lexicon:
+    """Read the lexicon.
 
     Raises:
         RecipeError: the file is not a lexicon, or a form stands for two actors.
     """
-    lexicon = _load(path, ActorLexicon)
     forms: dict[str, str] = {}
-    for actor in lexicon.actors:
+    people: dict[str, str] = {}
+    entries = _load(path, ActorLexicon).actors
+    for actor in entries:
         for form in actor.forms:
             if forms.setdefault(form, actor.name) != actor.name:
                 raise RecipeError(f"{path}: {form!r} stands for both {forms[form]} and {actor.name}")
-    return forms
+        people |= _full_names(actor.people)
+    return Lexicon(forms, people, frozenset(actor.name for actor in entries if actor.kind == "country"))
+
+
+def _full_names(people: Sequence[str]) -> dict[str, str]:
+    """The full name of each form of a person: the first form of two words or more, and no title, with its last word."""
+    full: dict[str, str] = {}
+    for form in people:
+        if " " in form and not _TITLE.match(form):
+            full.setdefault(_last(form), form)
+    return {form: full.get(_last(form), form) for form in people}
+
+
+def _last(form: str) -> str:
+    return _JUNIOR.sub("", form).split()[-1]
 
 
 def _load(path: Path, kind: type[_File]) -> _File:

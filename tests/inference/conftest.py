@@ -18,6 +18,7 @@ from inference.bundle import ACTORS, HEADS, MANIFEST, ONNX, SKOPS, TOKENIZER, Bu
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.document import Document, Pair
 from inference.heads import Head, stance_head
+from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Article
 from inference.windows import Windower, WindowSettings
@@ -178,7 +179,7 @@ def rebuilt(bundle: Path, place: Path, model: bytes, name: str | None = None) ->
 
 def _files(factory: pytest.TempPathFactory) -> Path:
     files = factory.mktemp("files")
-    (files / ACTORS).write_text(json.dumps(FORMS, ensure_ascii=False), "utf-8")
+    (files / ACTORS).write_text(json.dumps(Lexicon(FORMS).to_dict(), ensure_ascii=False), "utf-8")
     return files
 
 

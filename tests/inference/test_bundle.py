@@ -34,7 +34,7 @@ def test_round_trip(bundle, tmp_path):
     written = write_bundle(tmp_path / "deep" / "again", opened.manifest, files)
     assert written.manifest == opened.manifest
     assert written.digest == opened.digest == hashlib.sha256((bundle / MANIFEST).read_bytes()).hexdigest()
-    assert written.forms() == FORMS
+    assert written.lexicon().forms == FORMS
 
 
 def test_replaces_a_bundle_in_one_step_and_leaves_nothing_behind(linear_bundle, tmp_path):

@@ -21,7 +21,7 @@ from models.network import WindowNetwork
 from models.settings import EncoderModel, EncoderSource, Trainer
 from models.sources import load_encoder
 
-from .samples import FILLER, FORMS, HEADS, OTHERS, SENTENCES, VERBS, documents, examples, manifest, sentences
+from .samples import FILLER, FORMS, HEADS, LEXICON, OTHERS, SENTENCES, VERBS, documents, examples, manifest, sentences
 
 WINDOW = 32
 WIDTH = 32
@@ -115,4 +115,4 @@ def exported(
     family = make_family(epochs=1, heads=heads)
     family.fit([*train, *sentences(12)], validation, lambda number, measured: None)
     place, facts = tmp_path_factory.mktemp("exported") / "bundle", manifest("encoder", family.windows, heads)
-    return family, export_bundle(family, place, facts, FORMS, {"README.md": "#"}, documents(validation))
+    return family, export_bundle(family, place, facts, LEXICON, {"README.md": "#"}, documents(validation))

@@ -13,6 +13,7 @@ from inference.bundle import Family, Manifest
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.document import Document
 from inference.heads import Head, stance_head
+from inference.naming import Lexicon
 from inference.schema import STANCE_LABELS, Article
 from inference.scorer import Scores
 from inference.windows import WindowSettings
@@ -27,6 +28,7 @@ OTHERS = (TONE, RANK, DEEDS)
 """Heads of a corpus of made-up sentences: how a verb sounds, who is named first, verbs and days."""
 FORMS = {name: name for name in ("Russia", "Iran", "France", "Japan")} | {"Moscow": "Russia"}
 FINDER = ActorFinder(FORMS)
+LEXICON = Lexicon(FORMS)
 VERBS = {
     "praised": "support",
     "thanked": "support",

@@ -11,7 +11,16 @@ from models.export import export_bundle
 from models.settings import EmbeddingModel, EncoderSource
 
 from .conftest import WINDOW
-from .samples import FORMS, assert_same_scores, document, documents, learned, manifest, without_stances, without_topics
+from .samples import (
+    LEXICON,
+    assert_same_scores,
+    document,
+    documents,
+    learned,
+    manifest,
+    without_stances,
+    without_topics,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +42,7 @@ def test_the_heads_rank_what_they_were_fitted_on(fitted: EmbeddingFamily, train:
 
 def test_the_exported_bundle_scores_the_same(fitted: EmbeddingFamily, validation: list[Example], tmp_path: Path):
     mixed = [*documents(validation), document("")]
-    bundle = export_bundle(fitted, tmp_path / "bundle", manifest("embedding", fitted.windows), FORMS, {}, mixed)
+    bundle = export_bundle(fitted, tmp_path / "bundle", manifest("embedding", fitted.windows), LEXICON, {}, mixed)
     assert_same_scores(Predictor.load(bundle.path).score(mixed), fitted.score(mixed), 1e-4)
 
 

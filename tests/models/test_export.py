@@ -17,7 +17,7 @@ from models.export import ParityError, check_parity, export_bundle
 from models.linear import LinearFamily
 from models.settings import LinearModel
 
-from .samples import FORMS, HEADS, documents, examples, manifest
+from .samples import HEADS, LEXICON, documents, examples, manifest
 
 
 class Drifted(LinearFamily):
@@ -105,7 +105,7 @@ def _fitted(kind: type[LinearFamily], rows: list[Example]) -> LinearFamily:
 
 
 def _export(family: LinearFamily, place: Path, rows: list[Example], extra: dict[str, str] | None = None) -> str:
-    return export_bundle(family, place, manifest("linear", None), FORMS, extra or {}, documents(rows)).digest
+    return export_bundle(family, place, manifest("linear", None), LEXICON, extra or {}, documents(rows)).digest
 
 
 def _files(place: Path) -> dict[str, bytes]:

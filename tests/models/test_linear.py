@@ -14,7 +14,7 @@ from models.linear import LinearFamily
 from models.settings import LinearModel
 
 from .samples import (
-    FORMS,
+    LEXICON,
     TOPICS,
     assert_same_scores,
     document,
@@ -56,7 +56,7 @@ def test_scores_do_not_depend_on_the_neighbours(fitted: LinearFamily, rows: list
 
 
 def test_the_exported_bundle_scores_the_same(fitted: LinearFamily, rows: list[Example], tmp_path: Path):
-    bundle = export_bundle(fitted, tmp_path / "bundle", manifest("linear", None), FORMS, {}, documents(rows))
+    bundle = export_bundle(fitted, tmp_path / "bundle", manifest("linear", None), LEXICON, {}, documents(rows))
     mixed = [*documents(rows), document("Nobody is named here."), document("Russia praised Iran and met France.")]
     assert_same_scores(fitted.score(mixed), Predictor.load(bundle.path).score(mixed), 1e-9)
     assert (bundle.path / SKOPS).is_file()

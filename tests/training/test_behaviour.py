@@ -14,7 +14,7 @@ from inference.document import Document
 from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT
 from inference.scorer import Scores
 from training.behaviour import BehaviourError, behave, load_cases, table
-from training.taxonomy import load_forms
+from training.taxonomy import load_lexicon
 
 PLAIN = Decisions({}, StanceDecision())
 ROW = {"text": "{a} praised {b}.", "actors": {"a": "Iran", "b": "Oman"}, "stances": ["a supports b"]}
@@ -122,7 +122,7 @@ def test_the_shipped_cases_are_many_and_name_actors_that_are_known():
     counts = Counter(case.capability for case in cases)
     assert len(cases) >= 300
     assert min(counts.values()) >= 30
-    finder = ActorFinder(load_forms(Path("configs/actors.yaml")))
+    finder = ActorFinder(load_lexicon(Path("configs/actors.yaml")).forms)
     for case in cases:
         for cast in case.casts:
             assert len({finder.resolve(form) for form in cast.values()}) == len(cast), case.text

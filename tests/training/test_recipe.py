@@ -9,7 +9,7 @@ import yaml
 from models.settings import EncoderModel, LinearModel
 from training.__main__ import main
 from training.recipe import RecipeError, load_recipe
-from training.taxonomy import load_forms
+from training.taxonomy import load_lexicon
 
 from .rows import CONFIGS, articles, write_recipe
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_every_shipped_recipe_passes_the_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("training.fit.load_forms", cache(load_forms))
+    monkeypatch.setattr("training.fit.load_lexicon", cache(load_lexicon))
     assert len(SHIPPED) >= 4
     assert main(["check", "--without-corpora", *map(str, SHIPPED)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{path}: ok, its corpora aside" for path in SHIPPED]

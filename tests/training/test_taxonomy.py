@@ -8,7 +8,7 @@ import yaml
 from inference.actors import ActorFinder
 from inference.schema import Article
 from training.recipe import RecipeError
-from training.taxonomy import ActorLexicon, load_forms, load_taxonomy
+from training.taxonomy import ActorLexicon, load_lexicon, load_taxonomy
 
 from .rows import CONFIGS
 
@@ -41,7 +41,7 @@ def lexicon() -> ActorLexicon:
 
 @pytest.fixture(scope="module")
 def finder() -> ActorFinder:
-    return ActorFinder(load_forms(CONFIGS / "actors.yaml"))
+    return ActorFinder(load_lexicon(CONFIGS / "actors.yaml").forms)
 
 
 def test_the_shipped_lexicon_has_every_member_of_the_un(lexicon: ActorLexicon):
@@ -111,12 +111,12 @@ def test_common_words_are_no_actors(finder: ActorFinder, text: str):
 def test_a_form_of_two_actors_is_refused(tmp_path: Path):
     path = _written(tmp_path, "actors: [{name: A, kind: country, aliases: [X]}, {name: B, kind: party, people: [X]}]")
     with pytest.raises(RecipeError, match=f"{path}: 'X' stands for both A and B"):
-        load_forms(path)
+        load_lexicon(path)
 
 
 def test_a_form_that_one_actor_names_twice_is_its_own(tmp_path: Path):
     path = _written(tmp_path, "actors: [{name: A, kind: country, aliases: [X, A], demonyms: [X]}]")
-    assert load_forms(path) == {"A": "A", "X": "A"}
+    assert load_lexicon(path).forms == {"A": "A", "X": "A"}
 
 
 def test_a_topic_named_twice_is_refused(tmp_path: Path):
@@ -138,14 +138,14 @@ def test_topics_keep_their_order(tmp_path: Path):
         (load_taxonomy, "topics: [{label: Not A Label, description: b}]", "topics.0.label: String should match"),
         (load_taxonomy, "topics: [{label: a}]", "topics.0.description: Field required"),
         (load_taxonomy, "topics: []", "topics: Tuple should have at least 1 item"),
-        (load_forms, "actors: [{name: A, kind: planet}]", "actors.0.kind: Input should be 'country'"),
-        (load_forms, "actors: [{name: A, kind: country, alias: [B]}]", "actors.0.alias: Extra inputs"),
+        (load_lexicon, "actors: [{name: A, kind: planet}]", "actors.0.kind: Input should be 'country'"),
+        (load_lexicon, "actors: [{name: A, kind: country, alias: [B]}]", "actors.0.alias: Extra inputs"),
         (
-            load_forms,
+            load_lexicon,
             "actors: [{name: NO, kind: country, aliases: [no]}]",
             "actors.0.aliases.0: Input should be a valid",
         ),
-        (load_forms, "[]", "valid dictionary"),
+        (load_lexicon, "[]", "valid dictionary"),
     ],
 )
 def test_a_wrong_vocabulary_is_explained(tmp_path: Path, load, content: str, expected: str):

@@ -13,7 +13,7 @@ from inference.actors import ActorFinder
 from inference.text import sentences
 from training.corpora import CorpusError, load_corpora
 from training.recipe import Corpus
-from training.taxonomy import load_forms, load_taxonomy
+from training.taxonomy import load_lexicon, load_taxonomy
 
 _CONFIGS = Path(__file__).parents[2] / "configs"
 _SHORT = 40
@@ -27,7 +27,7 @@ def load() -> Dataset:
         CorpusError: a label is unknown, or a sentence or mention is not where it should be.
     """
     topics = load_taxonomy(_CONFIGS / "taxonomy.yaml").labels
-    finder = ActorFinder(load_forms(_CONFIGS / "actors.yaml"))
+    finder = ActorFinder(load_lexicon(_CONFIGS / "actors.yaml").forms)
     return load_corpora([Corpus(name="starter")], topics, finder)
 
 

@@ -1,0 +1,200 @@
+"""Canonical names of the actors that the words of an article name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .actors import MIN_CAPITALS, folded
+
+_TITLE = re.compile(
+    r"^.*\b(?:Mr|Mrs|Ms|Miss|Dr|Sen|Sens|Rep|Reps|Gov|Lt|Col|Gen|Maj|Sgt|Capt|Adm|Prof|Sir|Lord|Lady|Dame|Judge|"
+    r"Justice|Professor|Senator|Congressman|Congresswoman|Representative|Governor|Mayor|Rev|Reverend|Pope|Prince|"
+    r"Princess|King|Queen|Sheikh|General|Admiral|Colonel|Captain|Sergeant|Ambassador|Director|Chairman|Chairwoman|"
+    r"Speaker|Leader|Whip|Republican|Democrat|Secretary|Minister|President|Chancellor|Attorney|MP|"
+    r"spokesman|spokeswoman|candidate|nominee|analyst|adviser|leader|former|then|the|The)\b\.?[\s-]+"
+)
+"""What stands before a person's name; the last of it, with all that is before."""
+_OFFICE = re.compile(
+    r"\b(?:President|Premier|Chancellor|Minister|Secretary|Ambassador|[Ss]pokesman|[Ss]pokeswoman|Gen|General|Adm|"
+    r"Admiral|Marshal|[Ee]nvoy|diplomat|Foreign|Defen[sc]e|[Oo]fficials?|[Ll]eader|[Cc]hief|Director|[Aa]dvis[eo]r|"
+    r"King|Queen|Emir|Ayatollah|[Cc]ommander|Col|Maj|Lt|dictator|strongman|ruler)\b"
+)
+"""An office of a state, where a country stands before it."""
+_OFFICE_OF_US = re.compile(
+    r"\b(?:Secretary of (?:State|Defense|Homeland Security|the Treasury)|(?:Treasury|Defense|Homeland Security) "
+    r"Secretary|[Pp]ress [Ss]ecretary|White House|Attorney General|Vice President|[Nn]ational [Ss]ecurity "
+    r"[Aa]dvis[eo]r|Joint Chiefs|Pentagon|State Department)\b"
+)
+"""An office that is of the United States where no country is named."""
+_ORGAN = frozenset(
+    ["Army", "Navy", "Air Force", "Coast Guard", "Marines", "Forces", "Treasury", "Parliament", "Cabinet", "Government",
+     "Ministry", "Foreign Ministry", "Defense Ministry", "Defence Ministry", "Council", "Court", "State", "Embassy"]
+)  # fmt: skip
+"""Organs of a state; alone, they are of the country that the article names most."""
+
+
+_HOME = "domestic_politics"
+_ABROAD = frozenset(["diplomacy", "armed_conflict", "military_cooperation", "sanctions", "arms_control"])
+
+
+def is_home(topics: Collection[str]) -> bool:
+    """Whether an article of these topics is about home politics, where leaders act for themselves."""
+    return _HOME in topics and _ABROAD.isdisjoint(topics)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Actors that are known by name.
+
+    Args:
+        forms: canonical name of every form ("Tehran" → "Iran").
+        people: of the forms that are persons who stand for an actor, the person's full name ("Trump" →
+            "Donald Trump").
+        countries: the canonical names that are countries.
+    """
+
+    forms: Mapping[str, str]
+    people: Mapping[str, str] = field(default_factory=dict)
+    countries: frozenset[str] = frozenset()
+    _folded: dict[str, str] = field(init=False, default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._folded.update({folded(form): form for form in self.forms})
+        for form in self.forms:
+            if len(form) >= MIN_CAPITALS:
+                self._folded.setdefault(folded(form).upper(), form)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Lexicon:
+        """Read what `to_dict` wrote."""
+        return cls(dict(data["forms"]), dict(data["people"]), frozenset(data["countries"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The lexicon as plain lists and dictionaries."""
+        return {"forms": dict(self.forms), "people": dict(self.people), "countries": sorted(self.countries)}
+
+    def form(self, words: str) -> str | None:
+        """The form that words are, whatever their quotes and hyphens; None where they are none."""
+        return self._folded.get(folded(words))
+
+
+class Namer:
+    """Names the mentions of one article.
+
+    Args:
+        lexicon: the actors that are known.
+        mentions: the words of each mention, in any order.
+        home: whether the article is about home politics, where a country's leaders act for themselves.
+        asked: further names, which stand for themselves.
+    """
+
+    def __init__(self, lexicon: Lexicon, mentions: Sequence[str], home: bool, asked: Sequence[str] = ()) -> None:
+        self._lexicon = lexicon
+        self._asked = {folded(name): name for name in asked if lexicon.form(name) is None}
+        self._words = [_plain(words) for words in mentions]
+        self._country = self._most_named()
+        self._home = self._country if home else None
+        self._last: dict[str, str] = {}
+        self._initials: dict[str, str] = {}
+
+    def names(self) -> list[str]:
+        """The canonical name of each mention: by the lexicon, by the country before an office, by a longer form."""
+        found = [""] * len(self._words)
+        # Long forms first: "Kerry" is whom "Secretary of State John Kerry" is.
+        for place in sorted(range(len(found)), key=lambda place: -len(self._words[place].split())):
+            words = self._words[place]
+            found[place] = name = self._name(words)
+            self._remember(words, name)
+        return found
+
+    def _name(self, words: str) -> str:
+        if name := self._known(words):
+            return name
+        bare = _untitled(words)
+        if " " not in bare and (name := self._last.get(folded(bare)) or self._initials.get(words)):
+            return name
+        if bare != words and (name := self._known(bare)):
+            return name
+        if words in _ORGAN and self._country:
+            return self._country
+        return _own(bare)
+
+    def _known(self, words: str) -> str | None:
+        """Whom the lexicon, or a country before an office, says that words name."""
+        if name := self._asked.get(folded(words)):
+            return name
+        if form := self._lexicon.form(words) or self._lexicon.form(f"{words}."):
+            return self._canonical(form)
+        inside = list(self._inside(words))
+        head = words.rsplit(maxsplit=1)[-1] if words else ""
+        if inside:
+            _, end, form = inside[-1]
+            first = self._lexicon.forms[inside[0][2]]
+            if end == len(words) or not head[:1].isupper() or head in _ORGAN:
+                return self._canonical(form)
+            if first in self._lexicon.countries and first != self._home and _OFFICE.search(words[inside[0][1] :]):
+                return first
+        if self._home is None and head[:1].isupper() and _OFFICE_OF_US.search(words):
+            return "United States"
+        return None
+
+    def _canonical(self, form: str) -> str:
+        """The name of a form; a leader of the home country goes by his own in home politics."""
+        name = self._lexicon.forms[form]
+        return self._lexicon.people.get(form, name) if name == self._home else name
+
+    def _inside(self, words: str) -> Iterator[tuple[int, int, str]]:
+        """Forms that stand in words, the longest from the left; none overlaps another."""
+        starts = [match.start() for match in re.finditer(r"(?<!\w)\w", words)]
+        ends = [match.end() for match in re.finditer(r"\w(?!\w)\.?", words)]
+        free = 0
+        for start in starts:
+            for end in reversed(ends):
+                if start < free or end <= start:
+                    break
+                if form := self._lexicon.form(words[start:end]):
+                    yield start, end, form
+                    free = end
+                    break
+
+    def _remember(self, words: str, name: str) -> None:
+        """What shorter forms of a mention would be."""
+        parts = _untitled(words).split()
+        if len(parts) > 1:
+            self._last.setdefault(folded(parts[-1]), name)
+            form = self._lexicon.form(" ".join(parts))
+            if form in self._lexicon.people:
+                self._last.setdefault(folded(parts[0]), name)  # Kim Jong Un, Xi Jinping
+            initials = "".join(part[0] for part in re.split(r"[\s-]+", words) if part[:1].isupper())
+            if len(initials) > 1:
+                self._initials.setdefault(initials, name)
+
+    def _most_named(self) -> str | None:
+        """The country that most mentions name."""
+        counts: Counter[str] = Counter()
+        for words in self._words:
+            form = self._lexicon.form(words) or next((form for *_, form in self._inside(words)), None)
+            if form is not None and self._lexicon.forms[form] in self._lexicon.countries:
+                counts[self._lexicon.forms[form]] += 1
+        return counts.most_common(1)[0][0] if counts else None
+
+
+def _plain(words: str) -> str:
+    """Words on one line, without a possessive ending."""
+    return re.sub(r"['’]s?$", "", " ".join(words.split()))
+
+
+def _untitled(words: str) -> str:
+    """A person's name without what stands before it, as long as something is left that may be a name."""
+    bare = _TITLE.sub("", words)
+    return bare if bare[:1].isupper() else re.sub("^[Tt]he ", "", words)
+
+
+def _own(words: str) -> str:
+    """A name for an actor that nobody knows: its words, not in capitals, and without middle initials."""
+    words = words.title() if words.isupper() and " " in words else words
+    return re.sub(r"(?<=\w )(?:[A-Z]\. )+|,? Jr\.?$", "", words)
