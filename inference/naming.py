@@ -14,7 +14,7 @@ _TITLE = re.compile(
     r"^.*\b(?:Mr|Mrs|Ms|Miss|Dr|Sen|Sens|Rep|Reps|Gov|Lt|Col|Gen|Maj|Sgt|Capt|Adm|Prof|Sir|Lord|Lady|Dame|Judge|"
     r"Justice|Professor|Senator|Congressman|Congresswoman|Representative|Governor|Mayor|Rev|Reverend|Pope|Prince|"
     r"Princess|King|Queen|Sheikh|General|Admiral|Colonel|Captain|Sergeant|Ambassador|Director|Chairman|Chairwoman|"
-    r"Speaker|Leader|Whip|Republican|Democrat|Secretary|Minister|President|Chancellor|Attorney|MP|"
+    r"Speaker|Leader|Whip|Republican|Democrat|Secretary(?: of (?:the )?\w+)?|Minister|President|Chancellor|Attorney|MP|"
     r"spokesman|spokeswoman|candidate|nominee|analyst|adviser|leader|former|then|the|The)\b\.?[\s-]+"
 )
 """What stands before a person's name; the last of it, with all that is before."""

@@ -10,7 +10,7 @@ from datasets import Dataset
 
 from inference.actors import ActorFinder
 from inference.bundle import Bundle
-from inference.heads import STANCES, TOPICS
+from inference.heads import ACTORS, STANCES, TOPICS
 from inference.predictor import Predictor
 from inference.scorer import Scores
 from models.base import Example
@@ -21,7 +21,8 @@ from .evaluate import Metrics, evaluate
 from .examples import to_examples
 from .heads import all_heads
 from .recipe import Corpus
-from .report import Report, field_figures
+from .records import record_metrics, record_table
+from .report import RECORDS, Report, field_figures
 
 
 def judge(
@@ -43,24 +44,33 @@ def judge(
     Raises:
         DetenteError: the bundle or the corpus cannot be read, or nothing that both know is labelled.
     """
-    bundle, examples, scores = scored(model, corpus, split, skip_bad_rows, catalogue)
-    manifest = bundle.manifest
+    predictor = Predictor.load(model)
+    bundle, manifest = predictor.bundle, predictor.bundle.manifest
+    examples, scores = scored(predictor, corpus, split, skip_bad_rows, catalogue)
     metrics = evaluate(examples, scores, manifest.heads, manifest.decisions)
     if set(metrics) == {"articles"}:
         heads = ", ".join(head.name for head in manifest.heads)
         raise CorpusError(f"corpus {corpus.name}: none of its labels is of a head of {model}, which has {heads}")
+    whole = [example for example in examples if ACTORS in example.others]
+    if whole and manifest.has(STANCES):
+        found = predictor.predict(example.document.article for example in whole)
+        metrics[RECORDS] = record_metrics(whole, list(found))
     return bundle, metrics
 
 
 def scored(
-    model: str, corpus: Corpus, split: str = "test", skip_bad_rows: bool = False, catalogue: Path = CATALOGUE
-) -> tuple[Bundle, list[Example], list[Scores]]:
-    """A bundle, the examples of a corpus and its scores of them; see `judge`."""
-    predictor = Predictor.load(model)
+    predictor: Predictor,
+    corpus: Corpus,
+    split: str = "test",
+    skip_bad_rows: bool = False,
+    catalogue: Path = CATALOGUE,
+) -> tuple[list[Example], list[Scores]]:
+    """The examples of a corpus and a model's scores of them; see `judge`."""
     manifest = predictor.bundle.manifest
     known = load_catalogue(catalogue) if corpus.public else {}
     if corpus.public:
-        corpus = corpus.model_copy(update={"heads": tuple(head.name for head in manifest.heads)})
+        heads = (*(head.name for head in manifest.heads), ACTORS)
+        corpus = corpus.model_copy(update={"heads": heads})
     finder = ActorFinder(predictor.bundle.lexicon().forms)
 
     def read(splits: Sequence[str]) -> Dataset:
@@ -69,7 +79,7 @@ def scored(
     files = entry(known, corpus.name).files if corpus.public else {}
     rows = _part(corpus.name, split, Report.of(predictor.bundle), list(files), read)
     examples = to_examples(rows, all_heads(manifest.topics))
-    return predictor.bundle, examples, predictor.score([example.document for example in examples], others=True)
+    return examples, predictor.score([example.document for example in examples], others=True)
 
 
 def _part(
@@ -106,6 +116,8 @@ def table(metrics: Metrics) -> str:
         lines += ["", f"{name:24}{figures}, support {support}"]
         for label, row in metrics[name].get("labels", {}).items():
             lines.append(f"  {label:22}F1 {row['micro_f1']:.3f}, support {row['support']}")
+    if RECORDS in metrics:
+        lines += ["", record_table(metrics[RECORDS])]
     return "\n".join(lines)
 
 

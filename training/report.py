@@ -12,6 +12,8 @@ from inference.errors import BundleError
 
 REPORT = "report.json"
 CARD = "README.md"
+RECORDS = "records"
+"""Among metrics: of whole records, actors found by the model itself."""
 
 
 def field_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, int]]:
@@ -22,7 +24,7 @@ def field_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     """
     rows = []
     for name, head in metrics.items():
-        if name not in ("articles", "corpora", "topics", "stances"):
+        if name not in ("articles", "corpora", "topics", "stances", RECORDS):
             found = [(key.replace("_f1", "-F1").replace("_", " "), head[key]) for key in head]
             rows.append(
                 (

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from inference.decode import Decisions
+from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
 from inference.scorer import Scores
 from models.base import UNLABELLED, Example
@@ -30,11 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--number", type=int, default=100)
     parser.add_argument("--seed", type=int, default=13)
     options = parser.parse_args(arguments)
-    bundle, examples, scores = scored(options.model, Corpus(name=options.corpus), options.split)
+    predictor = Predictor.load(options.model)
+    examples, scores = scored(predictor, Corpus(name=options.corpus), options.split)
     found = [
         row
         for example, score in zip(examples, scores, strict=True)
-        for row in _wrong(example, score, bundle.manifest.decisions)
+        for row in _wrong(example, score, predictor.bundle.manifest.decisions)
     ]
     chosen = np.random.default_rng(options.seed).permutation(len(found))[: options.number]
     print(f"{len(found)} wrong stances, {len(chosen)} of them below", file=sys.stderr)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+
+from inference.naming import Lexicon, Namer, is_home
+
+LEXICON = Lexicon(
+    {
+        "United States": "United States", "US": "United States", "U.S.": "United States", "Washington": "United States",
+        "Donald Trump": "United States", "Trump": "United States", "John Kerry": "United States", "Iran": "Iran",
+        "Iranian": "Iran", "Russia": "Russia", "Russian": "Russia", "Vladimir Putin": "Russia", "Putin": "Russia",
+        "North Korea": "North Korea", "Kim Jong Un": "North Korea", "Syrian Democratic Forces": "SDF", "NATO": "NATO",
+        "Côte d’Ivoire": "Ivory Coast", "Turkey": "Turkey",
+    },
+    {"Donald Trump": "Donald Trump", "Trump": "Donald Trump", "John Kerry": "John Kerry", "Putin": "Vladimir Putin",
+     "Vladimir Putin": "Vladimir Putin", "Kim Jong Un": "Kim Jong Un"},
+    frozenset(["United States", "Iran", "Russia", "North Korea", "Ivory Coast", "Turkey"]),
+)  # fmt: skip
+
+
+def names(*mentions: str, home: bool = False, asked: tuple[str, ...] = ()) -> list[str]:
+    return Namer(LEXICON, mentions, home, asked).names()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("Iran", "Iran"),
+        ("IRANIAN", "Iran"),
+        ("U.S", "United States"),
+        ("Iran's", "Iran"),
+        ("Cote d'Ivoire", "Cote d'Ivoire"),
+        ("Côte d'Ivoire", "Ivory Coast"),
+        ("Iranian officials", "Iran"),
+        ("Russian Foreign Minister Sergei Lavrov", "Russia"),
+        ("US Secretary of State John Kerry", "United States"),
+        ("the Russian Defense Ministry", "Russia"),
+        ("Russian President Vladimir Putin", "Russia"),
+        ("Secretary of State Mike Pompeo", "United States"),
+        ("Sen. Marco Rubio", "Marco Rubio"),
+        ("Retired Gen. John R. Allen", "John Allen"),
+        ("the Taliban", "Taliban"),
+        ("AMY GOODMAN", "Amy Goodman"),
+        ("BBC", "BBC"),
+    ],
+)
+def test_who_words_name(words: str, name: str):
+    assert names(words) == [name]
+
+
+def test_a_short_form_is_whom_the_longer_one_is():
+    assert names("Mr. Rubio", "Rubio", "Senator Marco Rubio") == ["Marco Rubio"] * 3
+    assert names("Lavrov", "Russian Foreign Minister Sergei Lavrov") == ["Russia"] * 2
+    assert names("Kim", "Kim Jong Un") == ["North Korea"] * 2
+
+
+def test_initials_are_whom_the_long_form_is():
+    assert names("Free Aceh Movement", "FAM", "XYZ") == ["Free Aceh Movement", "Free Aceh Movement", "XYZ"]
+
+
+def test_leaders_go_by_their_own_names_at_home_alone():
+    mentions = ("Trump", "Donald Trump", "Putin", "US", "Washington")
+    abroad = ["United States", "United States", "Russia", "United States", "United States"]
+    assert names(*mentions) == abroad
+    at_home = ["Donald Trump", "Donald Trump", "Russia", "United States", "United States"]
+    assert names(*mentions, home=True) == at_home
+    assert names("Secretary of State Mike Pompeo", "US", home=True) == ["Mike Pompeo", "United States"]
+
+
+def test_an_organ_is_of_the_country_that_is_named_most():
+    assert names("Iran", "Iranian", "US", "Parliament")[3] == "Iran"
+    assert names("Parliament") == ["Parliament"]
+
+
+def test_names_that_are_asked_for_stand_for_themselves():
+    assert names("Blackwater", "Iran", asked=("Blackwater", "Iran")) == ["Blackwater", "Iran"]
+
+
+@pytest.mark.parametrize(
+    ("topics", "expected"),
+    [
+        (("domestic_politics",), True),
+        (("domestic_politics", "trade_economy"), True),
+        (("domestic_politics", "diplomacy"), False),
+        (("trade_economy",), False),
+        ((), False),
+    ],
+)
+def test_home_politics(topics: tuple[str, ...], expected: bool):
+    assert is_home(topics) is expected
+
+
+def test_a_lexicon_is_written_and_read():
+    assert Lexicon.from_dict(LEXICON.to_dict()) == LEXICON
