@@ -15,6 +15,7 @@ GREEN, RED = "#2a9d62", "#d1495b"
 _RADIUS = 190.0
 _LABEL = 170.0
 """Room for names beside the circle."""
+_ROW = 14.0
 _DOT = 5.0
 _LONGEST = 26
 """Letters of a name that fit."""
@@ -42,10 +43,12 @@ def picture(links: Sequence[Link]) -> str:
     places = {name: _at(number, len(names)) for number, name in enumerate(names)}
     heaviest = max((link.weight for link in links), default=1.0)
     arrows = [_arrow(link, places, heaviest) for link in sorted(links, key=lambda link: link.weight)]
-    dots = [_actor(name, place, turned=len(names) >= _TURNED) for name, place in places.items()]
-    half = _RADIUS + _LABEL
+    turned = len(names) >= _TURNED
+    dots = [_actor(name, place, turned) for name, place in places.items()]
+    wide = _RADIUS + _LABEL
+    high = wide if turned else max((abs(y) for _, y in places.values()), default=0.0) + 3 * _ROW
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-half:g} {-half:g} {2 * half:g} {2 * half:g}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-wide:g} {-high:g} {2 * wide:g} {2 * high:g}" '
         'role="img" font-family="system-ui, sans-serif" font-size="13" color="#222">\n'
         f"<title>Who supports (green) or opposes (red) whom: {len(names)} actors, {len(links)} stances</title>\n"
         f"{_heads()}{''.join(arrows)}{''.join(dots)}</svg>\n"
@@ -99,17 +102,19 @@ def _arrow(link: Link, places: dict[str, Point], heaviest: float) -> str:
 
 
 def _actor(name: str, place: Point, turned: bool) -> str:
+    """A dot and its name: along the ray where names are turned, else beside the dot, or above or below it."""
     x, y = place
-    right = x > -1e-6
     shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
     out = 1 + 12 / _RADIUS
-    turn = ""
+    at, anchor, turn = (x * out, y * out), "end" if x < 0 else "start", ""
     if turned:
-        angle = degrees(atan2(y, x) if right else atan2(-y, -x))
-        turn = f' transform="rotate({angle:.1f} {x * out:.1f} {y * out:.1f})"'
+        angle = degrees(atan2(-y, -x) if x < 0 else atan2(y, x))
+        turn = f' transform="rotate({angle:.1f} {at[0]:.1f} {at[1]:.1f})"'
+    elif abs(x) < _RADIUS / 5:
+        at, anchor = (x, y + (_ROW if y > 0 else -_ROW)), "middle"
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{_DOT:g}" fill="currentColor"/>'
-        f'<text x="{x * out:.1f}" y="{y * out:.1f}" dy="0.35em" text-anchor="{"start" if right else "end"}" '
+        f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" dy="0.35em" text-anchor="{anchor}" '
         f'fill="currentColor"{turn}>{escape(xml_text(shown))}<title>{escape(xml_text(name))}</title></text>\n'
     )
 
