@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-from .decode import Decisions, Floats
+import numpy as np
+
+from .decode import Decisions, Floats, gathered
 from .document import Document
-from .schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Evidence, Span, Stance
+from .schema import OPPOSE, STANCE_LABELS, SUPPORT, Evidence, Span, Stance
 
 
 def article_stances(document: Document, probabilities: Floats, decisions: Decisions) -> tuple[Stance, ...]:
-    """Gather the sentence-level stances of every ordered pair into the leaning that prevails.
+    """Gather what sentences show of every ordered pair into its stances in the article.
 
-    The sentences that show a leaning are summed by probability; the larger sum names the label, its
-    surest sentence gives the score, and its sentences are the evidence.
+    Support and opposition are gathered apart, by the bundle's rule; each that passes its threshold is a stance. A pair
+    with both is mixed: the likelier comes first. The evidence are the sentences that show the stance, the surest first.
 
     Args:
         document: the document.
@@ -23,14 +26,13 @@ def article_stances(document: Document, probabilities: Floats, decisions: Decisi
     Returns:
         Stances, most certain first.
     """
-    found: dict[tuple[str, str], dict[str, list[Evidence]]] = defaultdict(lambda: {SUPPORT: [], OPPOSE: []})
-    labels = decisions.stance_labels(probabilities)
-    for pair, label, row in zip(document.pairs, labels, probabilities, strict=True):
-        if label != NEUTRAL:
-            evidence = Evidence(sentence_span(document, pair.sentence), float(row[STANCE_LABELS.index(label)]))
-            found[pair.source, pair.target][label].append(evidence)
-    stances = [_prevailing(source, target, sides) for (source, target), sides in found.items()]
-    return tuple(sorted(stances, key=lambda stance: (-stance.score, stance.source, stance.target)))
+    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, (pair, _) in enumerate(zip(document.pairs, probabilities, strict=True)):
+        rows[pair.source, pair.target].append(row)
+    found = [
+        stance for pair, places in rows.items() for stance in _stances(document, pair, places, probabilities, decisions)
+    ]
+    return tuple(sorted(found, key=lambda stance: (-stance.score, stance.source, stance.target)))
 
 
 def sentence_span(document: Document, index: int) -> Span:
@@ -39,7 +41,29 @@ def sentence_span(document: Document, index: int) -> Span:
     return Span(sentence.field, sentence.start, sentence.end, document.text_of(sentence))
 
 
-def _prevailing(source: str, target: str, sides: dict[str, list[Evidence]]) -> Stance:
-    label = max(sides, key=lambda side: sum(evidence.score for evidence in sides[side]))
-    evidence = tuple(sorted(sides[label], key=lambda item: -item.score))
-    return Stance(source, target, label, evidence[0].score, evidence)
+def _stances(
+    document: Document, pair: tuple[str, str], rows: Sequence[int], probabilities: Floats, decisions: Decisions
+) -> Iterator[Stance]:
+    """The stances of one pair.
+
+    Args:
+        document: the document.
+        pair: source and target.
+        rows: of the pair in `probabilities`.
+        probabilities: of all pairs.
+        decisions: the bundle's rule and thresholds.
+    """
+    sentences = probabilities[rows]
+    scores = gathered(sentences, decisions.articles.rule)
+    for label in (SUPPORT, OPPOSE):
+        column = STANCE_LABELS.index(label)
+        if scores[column] < getattr(decisions.articles, label):
+            continue
+        shown = sentences[:, column]
+        passing = np.flatnonzero(shown >= getattr(decisions.stances, label)).tolist()
+        showing = sorted(passing or [int(shown.argmax())], key=lambda place: -shown[place])
+        evidence = [
+            Evidence(sentence_span(document, document.pairs[rows[place]].sentence), float(shown[place]))
+            for place in showing
+        ]
+        yield Stance(*pair, label, float(scores[column]), tuple(evidence))

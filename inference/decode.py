@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT
 
 Floats = npt.NDArray[np.float64]
+Rule = Literal["any", "best"]
 
 _SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
 
@@ -43,11 +44,28 @@ class StanceDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class ArticleDecision:
+    """How what the sentences show becomes the stance of an article.
+
+    Args:
+        rule: `any`: as likely as that any sentence shows it, sentences taken as independent of each other; `best`: as
+            likely as in the surest sentence.
+        support: the probability from which a pair's stance in an article is `support`.
+        oppose: the same for `oppose`.
+    """
+
+    rule: Rule = "best"
+    support: float = 0.5
+    oppose: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Decisions:
     """How a bundle turns scores into labels."""
 
     topics: Mapping[str, TopicDecision]
     stances: StanceDecision
+    articles: ArticleDecision = ArticleDecision()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Decisions:
@@ -55,7 +73,7 @@ class Decisions:
         stances = dict(data["stances"])
         stances["bias"] = tuple(stances["bias"])
         topics = {label: TopicDecision(**numbers) for label, numbers in data["topics"].items()}
-        return cls(topics, StanceDecision(**stances))
+        return cls(topics, StanceDecision(**stances), ArticleDecision(**data["articles"]))
 
     def topic_probabilities(self, scores: npt.ArrayLike) -> Floats:
         """Calibrated probabilities, (…, topics), from logits of the same shape."""
@@ -83,6 +101,21 @@ class Decisions:
         thresholds = np.array([self.stances.support, self.stances.oppose])
         passes = sides.max(axis=1, initial=0.0) >= thresholds[best]
         return np.where(passes, np.array(_SIDES)[best], STANCE_LABELS.index(NEUTRAL))
+
+
+def gathered(probabilities: Floats, rule: Rule) -> Floats:
+    """What sentences show of a pair as what their article shows; see `ArticleDecision`.
+
+    Args:
+        probabilities: of any labels in each sentence, (sentences, labels).
+        rule: how they are gathered.
+
+    Returns:
+        Probabilities of the same labels, (labels,).
+    """
+    if rule == "best":
+        return np.asarray(probabilities.max(axis=0))
+    return np.asarray(1 - (1 - probabilities).prod(axis=0))
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from sklearn.metrics import precision_recall_curve
 
-from inference.decode import Decisions, Floats, StanceDecision, TopicDecision, sigmoid, softmax
-from inference.schema import OPPOSE, STANCE_LABELS, SUPPORT
+from inference.decode import (
+    ArticleDecision,
+    Decisions,
+    Floats,
+    Rule,
+    StanceDecision,
+    TopicDecision,
+    gathered,
+    sigmoid,
+    softmax,
+)
+from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT
 
 Labels = npt.NDArray[np.int64]
+
+_THRESHOLDS = np.linspace(0.1, 0.9, 33)
+"""Of stances in articles, those that are tried."""
 
 _PRIOR = 1e-2
 """Pull of every fitted number towards no change, per example: few positives must not run away."""
@@ -24,6 +39,7 @@ def fit_decisions(
     topic_labels: Labels,
     stance_scores: Floats,
     stance_labels: Labels,
+    pairs: Labels | None = None,
 ) -> Decisions:
     """Fit calibration, then thresholds, on validation.
 
@@ -33,12 +49,64 @@ def fit_decisions(
         topic_labels: zeros and ones of the same shape.
         stance_scores: logits, (pairs, 3); no pair leaves the stances as they are.
         stance_labels: classes, (pairs,).
+        pairs: of each row of these a number for its source and target in its article, (pairs,); None leaves the rule of
+            articles as it is.
     """
     decided = {
         label: _topic(topic_scores[:, column], topic_labels[:, column]) if len(topic_scores) else TopicDecision()
         for column, label in enumerate(topics)
     }
-    return Decisions(decided, _stance(stance_scores, stance_labels) if len(stance_scores) else StanceDecision())
+    if not len(stance_scores):
+        return Decisions(decided, StanceDecision())
+    decisions = Decisions(decided, _stance(stance_scores, stance_labels))
+    if pairs is None:
+        return decisions
+    articles = fit_articles(decisions.stance_probabilities(stance_scores), stance_labels, pairs)
+    return replace(decisions, articles=articles)
+
+
+def fit_articles(probabilities: Floats, labels: Labels, pairs: Labels) -> ArticleDecision:
+    """The rule and the thresholds that find most right stances of articles, by F1.
+
+    Args:
+        probabilities: calibrated, of every pair in every sentence, (rows, 3).
+        labels: classes, (rows,).
+        pairs: a number for source and target in an article, (rows,).
+    """
+    groups = [np.flatnonzero(pairs == number) for number in np.unique(pairs)]
+    leanings = np.array([_prevailing(labels[rows]) for rows in groups])
+    found = [
+        (f1, ArticleDecision(rule, *thresholds))
+        for rule in get_args(Rule)
+        for f1, thresholds in [_best_pair(np.stack([gathered(probabilities[rows], rule) for rows in groups]), leanings)]
+    ]
+    return max(found, key=lambda item: item[0])[1]
+
+
+def _prevailing(labels: Labels) -> int:
+    """The class of a pair in an article: the leaning that more of its sentences show."""
+    support, oppose = (int((labels == STANCE_LABELS.index(label)).sum()) for label in (SUPPORT, OPPOSE))
+    return STANCE_LABELS.index(NEUTRAL if support == oppose else SUPPORT if support > oppose else OPPOSE)
+
+
+def _best_pair(scores: Floats, leanings: Labels) -> tuple[float, tuple[float, float]]:
+    """The F1 of the best thresholds of support and oppose, and those.
+
+    Args:
+        scores: of articles' pairs, (pairs, 3).
+        leanings: classes, (pairs,).
+    """
+    sides = [STANCE_LABELS.index(label) for label in (SUPPORT, OPPOSE)]
+    best = scores[:, sides].argmax(axis=1)
+    right = leanings == np.array(sides)[best]
+    true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum())
+    chosen = (0.0, (0.5, 0.5))
+    for support in _THRESHOLDS:
+        for oppose in _THRESHOLDS:
+            said = scores[:, sides].max(axis=1) >= np.array([support, oppose])[best]
+            f1 = 2 * int((said & right).sum()) / max(1, int(said.sum()) + true)
+            chosen = max(chosen, (f1, (float(support), float(oppose))))
+    return chosen
 
 
 def best_threshold(probabilities: Floats, labels: Labels) -> float:

@@ -21,7 +21,7 @@ from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
-from models.base import UNLABELLED, Example, Family, labelled_heads, stance_arrays, topic_arrays
+from models.base import UNLABELLED, Example, Family, article_pairs, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
 from models.export import export_bundle
 from models.families import make_family
@@ -238,9 +238,8 @@ def _judged(
     fitted = monotonic()
     validation = family.score([example.document for example in data.validation], others=True)
     test = family.score([example.document for example in data.test], others=True)
-    decisions = fit_decisions(
-        data.topics, *topic_arrays(data.validation, validation), *stance_arrays(data.validation, validation)
-    )
+    judged = data.validation, validation
+    decisions = fit_decisions(data.topics, *topic_arrays(*judged), *stance_arrays(*judged), article_pairs(*judged))
     report = Report(
         recipe=recipe.model_dump(mode="json"),
         recipe_digest=recipe.digest(),

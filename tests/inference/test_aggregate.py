@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,13 +9,13 @@ from hypothesis import strategies as st
 
 from inference.actors import ActorFinder
 from inference.aggregate import article_stances
-from inference.decode import Decisions, Floats, StanceDecision
+from inference.decode import ArticleDecision, Decisions, Floats, StanceDecision
 from inference.document import Document
 from inference.schema import STANCE_LABELS, Article
 
 from .conftest import FORMS
 
-DECISIONS = Decisions({}, StanceDecision(support=0.4, oppose=0.4))
+DECISIONS = Decisions({}, StanceDecision(support=0.4, oppose=0.4), ArticleDecision("best", 0.4, 0.4))
 
 
 def document(sentences: int) -> Document:
@@ -27,11 +29,24 @@ def forward(rows: list[tuple[float, float]]) -> Floats:
     return np.array(filled).reshape(-1, 3)
 
 
-def test_the_leaning_with_more_weight_prevails():
-    doc = document(3)
-    (stance,) = article_stances(doc, forward([(0.5, 0.1), (0.0, 0.9), (0.6, 0.0)]), DECISIONS)
+def test_the_surest_sentence_counts_where_the_rule_is_best():
+    (stance,) = article_stances(document(3), forward([(0.5, 0.1), (0.0, 0.3), (0.6, 0.0)]), DECISIONS)
     assert (stance.source, stance.target, stance.label, stance.score) == ("Russia", "Iran", "support", 0.6)
     assert [evidence.score for evidence in stance.evidence] == [0.6, 0.5]
+
+
+def test_many_hints_are_a_stance_where_the_rule_is_any():
+    decisions = replace(DECISIONS, articles=ArticleDecision("any", 0.6, 0.6))
+    (stance,) = article_stances(document(3), forward([(0.3, 0.0), (0.35, 0.0), (0.2, 0.1)]), decisions)
+    assert stance.label == "support"
+    assert stance.score == pytest.approx(1 - 0.7 * 0.65 * 0.8)
+    assert [evidence.score for evidence in stance.evidence] == [0.35], "the sentence that shows most of it"
+
+
+def test_a_mixed_pair_has_both_stances_the_likelier_first():
+    stances = article_stances(document(2), forward([(0.5, 0.1), (0.0, 0.9)]), DECISIONS)
+    assert [(stance.label, stance.score) for stance in stances] == [("oppose", 0.9), ("support", 0.5)]
+    assert [[evidence.score for evidence in stance.evidence] for stance in stances] == [[0.9], [0.5]]
 
 
 def test_nothing_shown_nothing_said():
@@ -58,10 +73,10 @@ def test_exchanging_the_rows_of_a_pair_exchanges_its_stances(rows):
     probabilities = np.array(rows) / np.array(rows).sum(axis=1, keepdims=True)
     doc = document(1)
 
-    def found(values: Floats) -> dict[tuple[str, str], str]:
-        return {(stance.source, stance.target): stance.label for stance in article_stances(doc, values, DECISIONS)}
+    def found(values: Floats) -> set[tuple[str, str, str]]:
+        return {(stance.source, stance.target, stance.label) for stance in article_stances(doc, values, DECISIONS)}
 
-    assert found(probabilities[::-1]) == {(b, a): label for (a, b), label in found(probabilities).items()}
+    assert found(probabilities[::-1]) == {(b, a, label) for a, b, label in found(probabilities)}
 
 
 def test_rows_must_match_the_pairs():

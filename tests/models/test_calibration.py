@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inference.decode import Decisions, Floats, StanceDecision, TopicDecision, sigmoid, softmax
-from models.calibration import Labels, best_threshold, expected_calibration_error, fit_decisions
+from models.calibration import Labels, best_threshold, expected_calibration_error, fit_articles, fit_decisions
 
 NO_SCORES, NO_LABELS = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
 NO_PAIRS, NO_CLASSES = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
@@ -108,3 +108,23 @@ def _fit_topics(scores: Floats, labels: Labels) -> Decisions:
 
 def _nothing() -> tuple[Floats, Labels]:
     return NO_PAIRS, NO_CLASSES
+
+
+def test_articles_take_the_rule_that_finds_most():
+    # Each pair is hinted at twice: only both hints together tell it from the pairs that are neutral.
+    rows = np.array([(0.55, 0.45, 0.0), (0.55, 0.45, 0.0)] * 20 + [(0.5, 0.5, 0.0), (1.0, 0.0, 0.0)] * 20)
+    labels = np.array([1, 1] * 20 + [0, 0] * 20)
+    decision = fit_articles(rows, labels, np.repeat(np.arange(40), 2))
+    assert decision.rule == "any"
+    assert 0.5 < decision.support <= 0.6975
+
+
+def test_thresholds_of_articles_part_what_can_be_parted():
+    rows = np.array([(0.2, 0.7, 0.1), (0.1, 0.1, 0.8), (0.7, 0.2, 0.1), (0.4, 0.2, 0.4)])
+    decision = fit_articles(rows, np.array([1, 2, 0, 0]), np.arange(4))
+    assert 0.2 < decision.support <= 0.7
+    assert 0.4 < decision.oppose <= 0.8
+
+
+def test_articles_without_any_stance_leave_a_decision():
+    assert fit_articles(np.array([(0.9, 0.05, 0.05)]), np.array([0]), np.array([0])).rule in ("any", "best")
