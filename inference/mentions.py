@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from .actors import ActorFinder, Mention
 from .naming import Lexicon, Namer
 from .schema import Article, Field
-from .tags import Span
+from .tags import Place, Tags
+
+_SURELY_OUTSIDE = 0.99
+"""The probability from which a model's word is taken that what the lexicon knows is no mention here."""
 
 _FIELDS: tuple[Field, ...] = ("title", "text")
-
-Place = tuple[int, int, int]
-"""Field (0 the title, 1 the text), start and end."""
 
 
 class MentionFinder:
@@ -26,19 +26,21 @@ class MentionFinder:
         self._lexicon = lexicon
         self._finder = ActorFinder(lexicon.forms)
 
-    def find(self, article: Article, tagged: Sequence[Span] = (), home: bool = False) -> list[Mention]:
+    def find(self, article: Article, tags: Tags | None = None, home: bool = False) -> list[Mention]:
         """All mentions, in order of field and offset; none overlaps another.
 
-        Where a tag and the lexicon overlap, the tag says what the words are, and the lexicon whom they name.
+        Where a tag and the lexicon overlap, the tag says what the words are, and the lexicon whom they name. Words that
+        the lexicon alone knows are a mention unless the model is sure that they are none ("Chad" in "Chad Wolf").
 
         Args:
             article: the article; the names that it asks for are found, too.
-            tagged: spans that a model takes for mentions.
+            tags: what a model takes its words for.
             home: whether it is about home politics, where leaders act for themselves.
         """
         asked = article.actors or ()
-        known = self._finder.extended(asked).find(article)
-        places = merged([(_FIELDS.index(each.field), each.start, each.end) for each in known], tagged)
+        found = self._finder.extended(asked).find(article)
+        known = [(_FIELDS.index(each.field), each.start, each.end) for each in found]
+        places = merged(known, tags) if tags else known
         words = [article.field(_FIELDS[place])[start:end] for place, start, end in places]
         names = Namer(self._lexicon, words, home, asked).names()
         return [
@@ -57,16 +59,15 @@ class MentionFinder:
         return names
 
 
-def merged(known: Sequence[Place], tagged: Sequence[Span]) -> list[Place]:
-    """The places of both, in order; of two that overlap the tagged one.
+def merged(known: Sequence[Place], tags: Tags) -> list[Place]:
+    """The places of both, in order; of two that overlap the tagged one, of others those that are not surely outside.
 
     Args:
         known: places that the lexicon knows, in order, none overlapping another.
-        tagged: those that a model gives, likewise.
+        tags: what a model takes the words for.
     """
-    places: list[Place] = [(place, start, end) for place, start, end, _ in tagged]
-    taken = sorted(places)
-    free = [each for each in known if not _overlaps(each, taken)]
+    taken: list[Place] = [(place, start, end) for place, start, end, _ in tags.spans()]
+    free = [each for each in known if not _overlaps(each, taken) and tags.outside(each) <= _SURELY_OUTSIDE]
     return sorted(taken + free)
 
 

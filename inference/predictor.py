@@ -17,8 +17,7 @@ from .mentions import MentionFinder
 from .naming import is_home
 from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
 from .scorer import GROUP_CHARACTERS, Reading, Scorer, Scores
-from .tags import Span as Tagged
-from .tags import joined_tokens, tagged_spans
+from .tags import Tags
 
 BUFFER_ARTICLES = 256
 """Articles that are sorted and scored together, fewer where they have more than `GROUP_CHARACTERS`."""
@@ -96,12 +95,11 @@ class Predictor:
 
     def _completed(self, document: Document, reading: Reading) -> Document:
         """A document with the actors that its reading shows."""
-        article, tagged = document.article, list[Tagged]()
+        article, tags = document.article, None
         if ACTORS in reading.others:
-            joined = joined_tokens(article, reading.tokens)
-            tagged = tagged_spans(reading.tokens, reading.others[ACTORS], actor_head(), joined)
+            tags = Tags.of(article, actor_head(), reading.tokens, reading.others[ACTORS])
         assigned = {topic.label for topic in self._topics(reading.topics) if topic.assigned}
-        mentions = self._mentions.find(article, tagged, is_home(assigned))
+        mentions = self._mentions.find(article, tags, is_home(assigned))
         return document.with_mentions(mentions, self._mentions.asked(article))
 
     def _labelled(self, document: Document, scores: Scores) -> Prediction:

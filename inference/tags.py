@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from .decode import Floats
+from .decode import Floats, softmax
 from .heads import Head
 from .schema import Article
 
+Place = tuple[int, int, int]
+"""Field (0 the title, 1 the text), start and end."""
 Span = tuple[int, int, int, str]
-"""Field (0 the title, 1 the text), start, end and label."""
+"""Field, start, end and label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a head of tags takes the tokens of an article for.
+
+    Args:
+        head: the head.
+        tokens: field, start and end of each, (tokens, 3), in order.
+        scores: logits, (tokens, 1 + 2 labels): outside, then beginning and inside of each label.
+        joined: which tokens go on a word, (tokens,).
+    """
+
+    head: Head
+    tokens: npt.NDArray[np.int64]
+    scores: Floats
+    joined: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, article: Article, head: Head, tokens: npt.NDArray[np.int64], scores: Floats) -> Tags:
+        """The tags of an article's tokens."""
+        return cls(head, tokens, scores, joined_tokens(article, tokens))
+
+    def spans(self) -> list[Span]:
+        """The spans that are found, in order; see `tagged_spans`."""
+        return tagged_spans(self.tokens, self.scores, self.head, self.joined)
+
+    def outside(self, place: Place) -> float:
+        """The probability that a place's first word is outside of all spans; 0 where it has no token."""
+        field, start, end = place
+        here = (self.tokens[:, 0] == field) & (self.tokens[:, 1] < end) & (self.tokens[:, 2] > start)
+        return float(softmax(self.scores[here][:1])[0, 0]) if here.any() else 0.0
 
 
 def tagged_spans(

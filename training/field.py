@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.heads import ACTORS, Head
 from inference.scorer import Scores
-from inference.tags import Span, joined_tokens, tagged_spans
+from inference.tags import Span, Tags, tagged_spans
 from models.base import UNLABELLED, Example, Labels, class_arrays
 
 from .benchmarks import class_metrics, dse_metrics, root_metrics, tag_metrics
@@ -57,7 +57,7 @@ def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
     """
     article = example.document.article
     if head.name == ACTORS:
-        return tagged_spans(score.tokens, score.others[head.name], head, joined_tokens(article, score.tokens))
+        return Tags.of(article, head, score.tokens, score.others[head.name]).spans()
     text = article.text
     words, first = [], []
     for number, (place, begin, end) in enumerate(score.tokens.tolist()):

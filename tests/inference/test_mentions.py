@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.mentions import MentionFinder, merged
+from inference.heads import actor_head
+from inference.mentions import MentionFinder
 from inference.naming import Lexicon
 from inference.schema import Article
+from inference.tags import Tags
 
 from .conftest import FORMS
 from .test_show import TEXTS
@@ -20,10 +24,27 @@ FINDER = MentionFinder(Lexicon(FORMS, {}, frozenset(FORMS.values())))
 def found(text: str, *tagged: str, title: str = "", actors: tuple[str, ...] | None = None) -> list[tuple[str, str]]:
     """The words and the name of each mention, where a model takes some words of the text for mentions."""
     article = Article("1", text, title, actors=actors)
-    spans = [(1, text.index(words), text.index(words) + len(words), "actor") for words in tagged]
+    places = [(text.index(words), text.index(words) + len(words)) for words in tagged]
     return [
-        (article.field(each.field)[each.start : each.end], each.name) for each in FINDER.find(article, sorted(spans))
+        (article.field(each.field)[each.start : each.end], each.name)
+        for each in FINDER.find(article, tags(article, sorted(places)))
     ]
+
+
+def tags(article: Article, places: Sequence[tuple[int, int]], outside: float = 0.5) -> Tags:
+    """Tags of an article's words: an actor in these places of its text, else outside with this probability."""
+    tokens: list[tuple[int, int, int]] = []
+    scores: list[tuple[float, float, float]] = []
+    for field, text in enumerate((article.title, article.text)):
+        for word in re.finditer(r"\w+|[^\w\s]", text):
+            tokens.append((field, *word.span()))
+            inside = [start for start, end in places if field and start <= word.start() and word.end() <= end]
+            other = (1 - outside) / 2
+            scores.append((outside, other, other))
+            if inside:
+                scores[-1] = (0.1, 0.8, 0.1) if inside[0] == word.start() else (0.1, 0.1, 0.8)
+    shape = np.array(tokens, dtype=np.int64).reshape(-1, 3)
+    return Tags.of(article, actor_head(), shape, np.log(np.array(scores)).reshape(-1, 3))
 
 
 def test_what_either_finds_is_found():
@@ -58,22 +79,24 @@ def test_names_that_are_asked_for_are_found():
     assert found("Blackwater left Iran.", actors=("Blackwater",)) == [("Blackwater", "Blackwater"), ("Iran", "Iran")]
 
 
-@given(TEXTS, st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6))
+def test_what_a_model_is_sure_about_is_no_mention():
+    article = Article("1", "Chad Wolf met Iran.")
+    finder = MentionFinder(Lexicon({"Chad": "Chad", "Iran": "Iran"}))
+    assert [each.name for each in finder.find(article)] == ["Chad", "Iran"]
+    assert [each.name for each in finder.find(article, tags(article, [], 0.6))] == ["Chad", "Iran"]
+    assert [each.name for each in finder.find(article, tags(article, [(14, 18)], 0.999))] == ["Iran"]
+
+
+@given(TEXTS, st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=4))
 def test_mentions_are_in_order_and_overlap_nowhere(text: str, cuts: list[tuple[int, int]]):
-    tagged, free = [], 0
-    for start, length in sorted(cuts):
-        if free <= start and start + length <= len(text) and text[start : start + length].strip():
-            tagged.append((1, start, start + length, "actor"))
-            free = start + length
-    mentions = FINDER.find(Article("1", text), tagged)
-    places = [(each.start, each.end) for each in mentions]
-    assert places == sorted(places)
-    assert all(end <= start for (_, end), (start, _) in pairwise(places))
-    assert {(start, end) for _, start, end, _ in tagged} <= set(places)
-
-
-def test_of_two_that_overlap_the_tagged_one_stays():
-    known, tagged = [(1, 0, 4), (1, 8, 12), (0, 0, 4)], [(1, 2, 9, "actor")]
-    assert merged(known, tagged) == [(0, 0, 4), (1, 2, 9)]
-    assert merged([], []) == []
-    assert np.array(merged([(0, 1, 2)], [])).shape == (1, 3)
+    words = [word.span() for word in re.finditer(r"\w+", text)]
+    places, free = [], 0
+    for first, count in sorted(cuts):
+        if free <= first and first + count <= len(words):
+            places.append((words[first][0], words[first + count - 1][1]))
+            free = first + count
+    article = Article("1", text)
+    mentions = [(each.start, each.end) for each in FINDER.find(article, tags(article, places))]
+    assert mentions == sorted(mentions)
+    assert all(end <= start for (_, end), (start, _) in pairwise(mentions))
+    assert set(places) <= set(mentions)
