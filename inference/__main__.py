@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="score files of articles", description="Score files of articles.")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help=".jsonl, .csv or .parquet; - for JSON lines")
     predict.add_argument("-o", "--output", required=True, help=".jsonl or .parquet; - for JSON lines")
+    predict.add_argument("--keep", nargs="+", default=[], metavar="COLUMN", help="carry columns into the records")
     _add_model(predict)
     predict.set_defaults(command=_predict)
 
@@ -102,7 +103,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     predictor = Predictor.load(options.model, options.threads, options.device)
     with logging_redirect_tqdm():
-        counts = predict_files(predictor, options.inputs, options.output)
+        counts = predict_files(predictor, options.inputs, options.output, options.keep)
     parts = ", ".join(f"{counts[status]} {status}" for status in ("ok", "empty", "error"))
     print(f"{counts.total()} articles: {parts} → {visible(options.output)}", file=sys.stderr)
     return _SOME_FAILED if counts["error"] else 0

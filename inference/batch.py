@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from .errors import ArticleError, InputError
 from .predictor import Predictor
 from .reading import check_input, read_rows
-from .writing import writer
+from .writing import SCHEMA, writer
 
 LOG = logging.getLogger(__name__)
 
@@ -24,33 +24,48 @@ _TOLD_IDS = 5
 """Duplicates that are named one by one; the others are counted."""
 
 
-def predict_files(predictor: Predictor, inputs: Sequence[str], output: str) -> Counter[str]:
+def predict_files(predictor: Predictor, inputs: Sequence[str], output: str, keep: Sequence[str] = ()) -> Counter[str]:
     """Score the rows of files into one output, in order.
 
     Args:
         predictor: a loaded bundle.
         inputs: `.jsonl`, `.csv` or `.parquet` files, or `-`.
         output: a `.jsonl` or `.parquet` file, or `-`.
+        keep: columns of the inputs that are carried into the records; null where a row has none.
 
     Returns:
         How many records have each status.
 
     Raises:
-        InputError: an input as a whole cannot be read, or the output not be written; then no output is left.
+        InputError: an input as a whole cannot be read, a column to keep has the name of a field of the record, or the
+            output cannot be written; then no output is left.
     """
+    taken = [column for column in keep if column in SCHEMA.names]
+    if taken:
+        raise InputError(f"--keep {taken[0]}: the record has a field of this name")
     for path in inputs:
         check_input(path)
         if "-" not in (path, output) and Path(path).resolve() == Path(output).resolve():
             raise InputError(f"{output}: is also an input")
     counts: Counter[str] = Counter()
+    kept: deque[dict[str, Any]] = deque()
     with writer(output) as write:
         # The bar shows on a terminal only.
-        for prediction in tqdm(predictor.predict(_rows(inputs)), unit=" articles", disable=None):
+        for prediction in tqdm(predictor.predict(_keeping(_rows(inputs), keep, kept)), unit=" articles", disable=None):
             counts[prediction.status] += 1
             if prediction.status == "error":
                 LOG.warning("id %s: %s", prediction.id, prediction.error)
-            write(prediction.to_dict())
+            write(prediction.to_dict() | kept.popleft())
     return counts
+
+
+def _keeping(
+    rows: Iterable[dict[str, Any] | ArticleError], columns: Sequence[str], kept: deque[dict[str, Any]]
+) -> Iterator[dict[str, Any] | ArticleError]:
+    """The rows as they are; what is to be kept of each waits in `kept` until its record comes."""
+    for row in rows:
+        kept.append({column: row.get(column) if isinstance(row, dict) else None for column in columns})
+        yield row
 
 
 def _rows(inputs: Sequence[str]) -> Iterator[dict[str, Any] | ArticleError]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def write_text(path: str, text: str) -> None:
 
 def _json_line(file: Any) -> Write:
     def write(record: dict[str, Any]) -> None:
-        file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        file.write(json.dumps(record, ensure_ascii=False, default=str).encode() + b"\n")
 
     return write
 
@@ -115,21 +115,57 @@ def _json_file(path: Path) -> Iterator[Write]:
 
 @contextmanager
 def _parquet_file(path: Path) -> Iterator[Write]:
-    rows: list[dict[str, Any]] = []
     with path.open("wb") as file:
-        with pq.ParquetWriter(file, SCHEMA) as parquet:
-
-            def write(record: dict[str, Any]) -> None:
-                rows.append(record)
-                if len(rows) >= _ROWS:
-                    flush()
-
-            def flush() -> None:
-                parquet.write_table(pa.Table.from_pylist(rows, SCHEMA))
-                rows.clear()
-
-            yield write
-            if rows:
-                flush()
+        with _Parquet(file) as parquet:
+            yield parquet.write
         file.flush()
         os.fsync(file.fileno())
+
+
+class _Parquet:
+    """Writes records in groups; what they carry beyond the record has the types of the first group.
+
+    Args:
+        file: open for writing.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._rows: list[dict[str, Any]] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> _Parquet:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and (self._rows or self._writer is None):
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Take in a record."""
+        self._rows.append(record)
+        if len(self._rows) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, _schema(self._rows))
+        try:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, self._writer.schema))
+        except (pa.ArrowException, TypeError) as error:
+            raise InputError(f"a kept column changes its type: {error}; write .jsonl, or keep fewer columns") from error
+        self._rows.clear()
+
+
+def _schema(rows: Sequence[dict[str, Any]]) -> pa.Schema:
+    """The record's schema with the columns that rows carry besides; text where nothing tells their type."""
+    schema = SCHEMA
+    for name in (name for name in rows[0] if name not in SCHEMA.names) if rows else ():
+        try:
+            kind = pa.array([row[name] for row in rows]).type
+        except (pa.ArrowException, TypeError) as error:
+            raise InputError(f"column {name}: values of several types: {error}; write .jsonl instead") from error
+        schema = schema.append(pa.field(name, pa.string() if pa.types.is_null(kind) else kind))
+    return schema

@@ -24,7 +24,7 @@ from inference.schema import NEUTRAL, OPPOSE, SUPPORT, Article
 from inference.scorer import Scores
 
 CASES = Path(__file__).parents[1] / "tests" / "behaviour"
-"""The cases that were written for the project, by a language model."""
+"""The cases that were written for the project, by a language model; each was read by its writer alone."""
 
 EXCHANGE, INVARIANCE = "exchange", "invariance"
 

@@ -13,6 +13,7 @@ import pytest
 from inference.batch import predict_files
 from inference.errors import InputError
 from inference.predictor import Predictor
+from inference.reading import read_rows
 
 from .conftest import write_articles
 
@@ -102,3 +103,49 @@ def test_a_file_that_breaks_later_leaves_no_output(linear, news, tmp_path):
     with pytest.raises(InputError, match=r"b.csv, line 1: no column `text`; found id, body"):
         predict_files(linear, [news, str(tmp_path / "b.csv")], str(tmp_path / "out.jsonl"))
     assert {path.name for path in tmp_path.iterdir()} == {"news.jsonl", "b.csv"}
+
+
+KEPT = [
+    {"id": "a", "text": "Russia praised Iran.", "date": "2016-08-02", "outlet": {"name": "x"}, "words": 3},
+    {"id": "b", "text": ""},
+    {"id": "c", "text": 5, "date": "2016-08-03", "words": 4},
+]
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.parquet"])
+def test_columns_that_are_kept_stand_in_every_record(linear: Predictor, tmp_path: Path, output: str):
+    news = write_articles(tmp_path / "news.jsonl", KEPT)
+    predict_files(linear, [news], str(tmp_path / output), ["words", "date", "outlet"])
+    records = [row.content for row in read_rows(str(tmp_path / output), required="id")]
+    assert [record["words"] for record in records] == [3, None, 4]
+    assert [record["date"] for record in records] == ["2016-08-02", None, "2016-08-03"]
+    assert [record["outlet"] for record in records] == [{"name": "x"}, None, None]
+    assert [record["status"] for record in records] == ["ok", "empty", "error"]
+
+
+def test_a_kept_column_of_nulls_is_text(linear: Predictor, tmp_path: Path):
+    news = write_articles(tmp_path / "news.jsonl", [{"text": "Iran"}])
+    predict_files(linear, [news], str(tmp_path / "out.parquet"), ["nothing"])
+    assert pq.read_schema(tmp_path / "out.parquet").field("nothing").type == pa.string()
+
+
+def test_a_kept_column_of_several_types_is_told_and_leaves_no_file(linear: Predictor, tmp_path: Path):
+    news = write_articles(tmp_path / "news.jsonl", [{"text": "Iran", "x": 1}, {"text": "Iran", "x": "one"}])
+    with pytest.raises(InputError, match=r"column x: values of several types: .*write \.jsonl"):
+        predict_files(linear, [news], str(tmp_path / "out.parquet"), ["x"])
+    assert [path.name for path in tmp_path.iterdir()] == ["news.jsonl"]
+    predict_files(linear, [news], str(tmp_path / "out.jsonl"), ["x"])
+
+
+def test_a_kept_column_that_changes_its_type_later_is_told(
+    linear: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("inference.writing._ROWS", 1)
+    news = write_articles(tmp_path / "news.jsonl", [{"text": "Iran", "x": 1}, {"text": "Iran", "x": "one"}])
+    with pytest.raises(InputError, match="a kept column changes its type"):
+        predict_files(linear, [news], str(tmp_path / "out.parquet"), ["x"])
+
+
+def test_a_field_of_the_record_is_not_replaced(linear: Predictor, tmp_path: Path):
+    with pytest.raises(InputError, match="--keep topics: the record has a field of this name"):
+        predict_files(linear, [write_articles(tmp_path / "a.jsonl", KEPT)], str(tmp_path / "out.jsonl"), ["topics"])
