@@ -57,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="score files of articles", description="Score files of articles.")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help=".jsonl, .csv or .parquet; - for JSON lines")
     predict.add_argument("-o", "--output", required=True, help=".jsonl or .parquet; - for JSON lines")
-    predict.add_argument("--keep", nargs="+", default=[], metavar="COLUMN", help="carry columns into the records")
+    predict.add_argument("--keep", action="append", default=[], metavar="COLUMN",
+                         help="carry a column into the records; may be given several times")  # fmt: skip
     _add_model(predict)
     predict.set_defaults(command=_predict)
 

@@ -31,7 +31,8 @@ def predict_files(predictor: Predictor, inputs: Sequence[str], output: str, keep
         predictor: a loaded bundle.
         inputs: `.jsonl`, `.csv` or `.parquet` files, or `-`.
         output: a `.jsonl` or `.parquet` file, or `-`.
-        keep: columns of the inputs that are carried into the records; null where a row has none.
+        keep: columns of the inputs that are carried into the records; null where a row has none or cannot be read. One
+            that no row has is warned of.
 
     Returns:
         How many records have each status.
@@ -49,13 +50,18 @@ def predict_files(predictor: Predictor, inputs: Sequence[str], output: str, keep
             raise InputError(f"{output}: is also an input")
     counts: Counter[str] = Counter()
     kept: deque[dict[str, Any]] = deque()
-    with writer(output) as write:
+    missing = set(keep)
+    with writer(output, keep) as write:
         # The bar shows on a terminal only.
         for prediction in tqdm(predictor.predict(_keeping(_rows(inputs), keep, kept)), unit=" articles", disable=None):
             counts[prediction.status] += 1
             if prediction.status == "error":
                 LOG.warning("id %s: %s", prediction.id, prediction.error)
-            write(prediction.to_dict() | kept.popleft())
+            carried = kept.popleft()
+            missing.difference_update(column for column, value in carried.items() if value is not None)
+            write(prediction.to_dict() | carried)
+    if missing and counts:
+        LOG.warning("no row has %s to keep", ", ".join(sorted(missing)))
     return counts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,8 @@ class Decisions:
         stances = dict(data["stances"])
         stances["bias"] = tuple(stances["bias"])
         topics = {label: TopicDecision(**numbers) for label, numbers in data["topics"].items()}
+        if data["articles"]["rule"] not in get_args(Rule):
+            raise ValueError(f"rule {data['articles']['rule']!r} of articles, expected {' or '.join(get_args(Rule))}")
         return cls(topics, StanceDecision(**stances), ArticleDecision(**data["articles"]))
 
     def topic_probabilities(self, scores: npt.ArrayLike) -> Floats:

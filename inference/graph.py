@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ArticleError, InputError
-from .reading import Row, read_rows
+from .reading import Row, check_input, read_rows
 from .schema import OPPOSE, SUPPORT
 
 
@@ -24,7 +24,7 @@ class Edge:
         oppose_score: sum of the scores of the second.
         first: the earliest date of its articles, where they have dates.
         last: the latest.
-        articles: their ids, in the order of the records.
+        articles: the ids of all of them, in the order of the records; one with both stances is there once.
     """
 
     source: str
@@ -40,10 +40,10 @@ class Edge:
     @property
     def count(self) -> int:
         """Articles in all."""
-        return self.support + self.oppose
+        return len(self.articles)
 
-    def add(self, id: str, label: str, score: float, date: str | None) -> None:
-        """Take in the stance of an article."""
+    def add(self, id: str, label: str, score: float, date: str | None, again: bool = False) -> None:
+        """Take in the stance of an article; `again` where it has the other stance, too."""
         if label == SUPPORT:
             self.support += 1
             self.support_score += score
@@ -53,7 +53,8 @@ class Edge:
         if date:
             self.first = date if self.first is None else min(self.first, date)
             self.last = date if self.last is None else max(self.last, date)
-        self.articles.append(id)
+        if not again:
+            self.articles.append(id)
 
 
 def edges(paths: Sequence[str]) -> list[Edge]:
@@ -69,11 +70,14 @@ def edges(paths: Sequence[str]) -> list[Edge]:
     """
     found: dict[tuple[str, str], Edge] = {}
     for path in paths:
+        check_input(path, (".jsonl", ".parquet"))
         for row in read_rows(path, required="stances"):
+            seen: set[tuple[str, str]] = set()
             for stance in _stances(row):
                 key = stance["source"], stance["target"]
                 edge = found.setdefault(key, Edge(*key))
-                edge.add(stance["id"], stance["label"], stance["score"], stance["date"])
+                edge.add(stance["id"], stance["label"], stance["score"], stance["date"], key in seen)
+                seen.add(key)
     return sorted(found.values(), key=lambda edge: (-edge.count, edge.source, edge.target))
 
 
@@ -91,8 +95,10 @@ def _stances(row: Row) -> Iterable[dict[str, Any]]:
     if isinstance(row.content, ArticleError):
         raise InputError(str(row.content))
     record = row.content
-    date = record.get("date")
-    for number, stance in enumerate(record.get("stances") or ()):
+    stances, date = record.get("stances", ""), record.get("date")
+    if not isinstance(stances, list | None):
+        raise InputError(f"{row.place}: no record: `stances` is {stances!r:.40}, expected a list")
+    for number, stance in enumerate(stances or ()):
         try:
             yield {
                 "id": str(record["id"]),

@@ -37,15 +37,14 @@ class MentionFinder:
             tags: what a model takes its words for.
             home: whether it is about home politics, where leaders act for themselves.
         """
-        asked = article.actors or ()
-        found = self._finder.extended(asked).find(article)
-        known = [(_FIELDS.index(each.field), each.start, each.end) for each in found]
-        places = merged(known, tags) if tags else known
-        words = [article.field(_FIELDS[place])[start:end] for place, start, end in places]
-        names = Namer(self._lexicon, words, home, asked).names()
-        return [
-            Mention(name, _FIELDS[place], start, end) for name, (place, start, end) in zip(names, places, strict=True)
-        ]
+        unknown = [name for name in article.actors or () if self._lexicon.form(name) is None]
+        found = self._finder.extended(unknown).find(article)
+        given = {_place(each): each.name for each in found if each.name in unknown}
+        known = [_place(each) for each in found if each.name not in unknown]
+        places = sorted([*given, *merged(article, known, tags, list(given))])
+        words = {place: _words(article, place) for place in places if place not in given}
+        named = dict(zip(words, Namer(self._lexicon, list(words.values()), home).names(), strict=True)) | given
+        return [Mention(named[place], _FIELDS[place[0]], place[1], place[2]) for place in places]
 
     def asked(self, article: Article) -> set[str] | None:
         """The canonical names that an article's `actors` restrict stances to, None where they are not restricted."""
@@ -59,16 +58,30 @@ class MentionFinder:
         return names
 
 
-def merged(known: Sequence[Place], tags: Tags) -> list[Place]:
+def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: Sequence[Place]) -> list[Place]:
     """The places of both, in order; of two that overlap the tagged one, of others those that are not surely outside.
 
     Args:
+        article: the article.
         known: places that the lexicon knows, in order, none overlapping another.
-        tags: what a model takes the words for.
+        tags: what a model takes the words for, None for nothing.
+        given: places that are mentions whatever the tags say; none of them is returned.
     """
-    taken: list[Place] = [(place, start, end) for place, start, end, _ in tags.spans()]
-    free = [each for each in known if not _overlaps(each, taken) and tags.outside(each) <= _SURELY_OUTSIDE]
-    return sorted(taken + free)
+    if tags is None:
+        return list(known)
+    tagged: list[Place] = [(field, start, end) for field, start, end, _ in tags.spans()]
+    named = [each for each in tagged if not _overlaps(each, given) and any(map(str.isalnum, _words(article, each)))]
+    free = [each for each in known if not _overlaps(each, named) and tags.outside(each) <= _SURELY_OUTSIDE]
+    return sorted(named + free)
+
+
+def _place(mention: Mention) -> Place:
+    return _FIELDS.index(mention.field), mention.start, mention.end
+
+
+def _words(article: Article, place: Place) -> str:
+    field, start, end = place
+    return article.field(_FIELDS[field])[start:end]
 
 
 def _overlaps(place: Place, taken: Sequence[Place]) -> bool:

@@ -42,11 +42,11 @@ td.label { white-space: nowrap; padding-right: .9rem; } td.score { width: 3rem; 
 .bar { display: block; height: .55rem; border-radius: .3rem; background: var(--line); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--dim); } .assigned .bar i { background: var(--ink); }
 .assigned .label { font-weight: 650; } tr:not(.assigned) { color: var(--dim); }
-ol { padding-left: 1.5rem; } li { margin-bottom: .9rem; } li:target, .text :target { background: var(--line); }
+ol { padding-left: 1.5rem; } li { margin-bottom: .9rem; } li:target, sup:target { background: var(--line); }
 li .head { font-weight: 600; } blockquote { margin: .25rem 0 0; padding-left: .8rem; border-left: 2px solid var(--line);
   font: 1rem/1.5 Georgia, serif; }
 .actors { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; list-style: none; } .actors li { margin: 0; }
-figure { margin: 0; } svg { width: 100%; height: auto; max-height: 34rem; color: var(--ink) !important; }
+figure { margin: 0; } svg { width: 100%; height: auto; max-height: 34rem; color: var(--ink); }
 """ + "\n".join(f".a{number} {{ color: var(--a{number}); }}" for number in range(_COLOURS))
 
 
@@ -54,7 +54,8 @@ def page(article: Article, prediction: Prediction) -> str:
     """A whole HTML document.
 
     The article with actors in colours and sentences of evidence underlined; each of these ends with the numbers of the
-    stances that it shows, which lead to them, and they back. Readable without colours, a mouse or a wide screen.
+    stances that it shows, which lead to them; a stance leads back to the first of its sentences. It can be read without
+    colours, a mouse or a wide screen.
 
     Args:
         article: the article.
@@ -71,6 +72,7 @@ class _Page:
         self._prediction = prediction
         named = [name for stance in prediction.stances for name in (stance.source, stance.target)]
         named += [actor.name for actor in sorted(prediction.actors, key=lambda actor: -len(actor.mentions))]
+        self._led: set[int] = set()
         self._looks = {name: f"a{place}" for place, name in enumerate(list(dict.fromkeys(named))[:_COLOURS])}
 
     def lines(self) -> Iterator[str]:
@@ -119,17 +121,20 @@ class _Page:
         return f'<b class="{look}" title="{_text(name)}">{words}</b>'
 
     def _number(self, number: int) -> str:
-        """What leads from a sentence to a stance; the first of a stance is what leads back there."""
+        """What leads from a sentence to a stance; the stance leads back to the first that names it."""
         stance = self._prediction.stances[number]
+        place = "" if number in self._led else f' id="e{number + 1}"'
+        self._led.add(number)
         said = _text(f"{stance.source} {stance.label}s {stance.target}")
         link = f'<a href="#s{number + 1}" aria-label="{said}">{number + 1}</a>'
-        return f'<sup class="{stance.label}">{link}</sup>'
+        return f'<sup class="{stance.label}"{place}>{link}</sup>'
 
     def _stance(self, number: int) -> str:
         stance = self._prediction.stances[number]
         source, target = (self._actor(name, _text(name)) for name in (stance.source, stance.target))
         verb = "supports" if stance.label == SUPPORT else "opposes"
-        head = f'{source} <span class="{stance.label}">{verb}</span> {target} {stance.score:.2f}'
+        back = f'<a href="#e{number + 1}" aria-label="to the sentence">↑</a>'
+        head = f'{source} <span class="{stance.label}">{verb}</span> {target} {stance.score:.2f} {back}'
         quotes = "".join(f"<blockquote>{_text(evidence.span.quote)}</blockquote>" for evidence in stance.evidence)
         return f'<li id="s{number + 1}"><span class="head">{head}</span>{quotes}</li>'
 

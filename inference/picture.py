@@ -46,7 +46,8 @@ def picture(links: Sequence[Link]) -> str:
     turned = len(names) >= _TURNED
     dots = [_actor(name, place, turned) for name, place in places.items()]
     wide = _RADIUS + _LABEL
-    high = wide if turned else max((abs(y) for _, y in places.values()), default=0.0) + 3 * _ROW
+    edges = [y for _, y in places.values()] + [_middle(link, places)[1] for link in links]
+    high = wide if turned else max(map(abs, edges), default=0.0) + 3 * _ROW
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-wide:g} {-high:g} {2 * wide:g} {2 * high:g}" '
         'role="img" font-family="system-ui, sans-serif" font-size="13" color="#222">\n'
@@ -56,8 +57,9 @@ def picture(links: Sequence[Link]) -> str:
 
 
 def xml_text(text: str) -> str:
-    """`text` without the control characters that XML 1.0 cannot hold."""
-    return "".join(sign for sign in text if sign in "\t\n\r" or (sign >= " " and sign not in "\ufffe\uffff"))
+    """`text` without what XML 1.0 cannot hold: control characters and halves of surrogate pairs."""
+    return "".join(sign for sign in text if sign in "\t\n\r" or (sign >= " " and not "\ud800" <= sign <= "\udfff"
+                   and sign not in "\ufffe\uffff"))  # fmt: skip
 
 
 def _order(links: Sequence[Link]) -> list[str]:
@@ -85,13 +87,10 @@ def _at(number: int, count: int) -> Point:
 
 def _arrow(link: Link, places: dict[str, Point], heaviest: float) -> str:
     """A curve that bends towards the middle, and to its right, so that there and back do not meet."""
-    (x1, y1), (x2, y2) = places[link.source], places[link.target]
-    length = hypot(x2 - x1, y2 - y1) or 1.0
-    side = (0.16 if link.label == SUPPORT else 0.26) * length
-    bend = (0.6 * (x1 + x2) / 2 - (y2 - y1) / length * side, 0.6 * (y1 + y2) / 2 + (x2 - x1) / length * side)
-    start, end = _towards((x1, y1), bend, _DOT + 3), _towards((x2, y2), bend, _DOT + 5)
+    bend = _bend(link, places)
+    start, end = _towards(places[link.source], bend, _DOT + 3), _towards(places[link.target], bend, _DOT + 5)
     colour = GREEN if link.label == SUPPORT else RED
-    share = sqrt(link.weight / heaviest)
+    share = sqrt(link.weight / max(heaviest, 1e-9))
     said = f"{link.source} → {link.target}: {link.label}, {link.weight:g}"
     look = f'stroke="{colour}" stroke-width="{0.7 + 3.3 * share:.1f}" stroke-opacity="{0.25 + 0.65 * share:.2f}"'
     return (
@@ -99,6 +98,19 @@ def _arrow(link: Link, places: dict[str, Point], heaviest: float) -> str:
         f'{look} marker-end="url(#{link.label})">'
         f"<title>{escape(xml_text(said))}</title></path>\n"
     )
+
+
+def _bend(link: Link, places: dict[str, Point]) -> Point:
+    """What a link's curve is drawn towards."""
+    (x1, y1), (x2, y2) = places[link.source], places[link.target]
+    side = 0.16 if link.label == SUPPORT else 0.26
+    return 0.3 * (x1 + x2) - (y2 - y1) * side, 0.3 * (y1 + y2) + (x2 - x1) * side
+
+
+def _middle(link: Link, places: dict[str, Point]) -> Point:
+    """The middle of a link's curve."""
+    (x1, y1), (x, y), (x2, y2) = places[link.source], _bend(link, places), places[link.target]
+    return (x1 + 2 * x + x2) / 4, (y1 + 2 * y + y2) / 4
 
 
 def _actor(name: str, place: Point, turned: bool) -> str:

@@ -97,7 +97,7 @@ class Predictor:
         """A document with the actors that its reading shows."""
         article, tags = document.article, None
         if ACTORS in reading.others:
-            tags = Tags.of(article, actor_head(), reading.tokens, reading.others[ACTORS])
+            tags = Tags.of(document, actor_head(), reading.tokens, reading.others[ACTORS])
         assigned = {topic.label for topic in self._topics(reading.topics) if topic.assigned}
         mentions = self._mentions.find(article, tags, is_home(assigned))
         return document.with_mentions(mentions, self._mentions.asked(article))

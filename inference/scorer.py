@@ -24,8 +24,8 @@ class Scores:
     Args:
         topics: logits, (topics,).
         stances: logits, (pairs, 3), row for row the document's pairs.
-        others: logits of further heads by name: (labels,) of a class, (pairs, labels) of pairs,
-            (tokens, 1 + 2 labels) of tags.
+        others: logits of further heads by name, that of actors among them: (labels,) of a class, (pairs, labels) of
+            pairs, (tokens, 1 + 2 labels) of tags.
         tokens: field (0 the title, 1 the text), start and end of each token that tags are for, (tokens, 3).
     """
 

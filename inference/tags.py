@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .decode import Floats, softmax
+from .document import Document
 from .heads import Head
 from .schema import Article
 
@@ -27,21 +28,31 @@ class Tags:
         tokens: field, start and end of each, (tokens, 3), in order.
         scores: logits, (tokens, 1 + 2 labels): outside, then beginning and inside of each label.
         joined: which tokens go on a word, (tokens,).
+        opening: which tokens open a sentence, (tokens,).
     """
 
     head: Head
     tokens: npt.NDArray[np.int64]
     scores: Floats
     joined: npt.NDArray[np.bool_]
+    opening: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, article: Article, head: Head, tokens: npt.NDArray[np.int64], scores: Floats) -> Tags:
-        """The tags of an article's tokens."""
-        return cls(head, tokens, scores, joined_tokens(article, tokens))
+    def of(cls, document: Document, head: Head, tokens: npt.NDArray[np.int64], scores: Floats) -> Tags:
+        """The tags of a document's tokens."""
+        starts = {(int(each.field == "text"), each.start) for each in document.sentences}
+        opening = np.array([(field, start) in starts for field, start, _ in tokens.tolist()], dtype=bool)
+        return cls(head, tokens, scores, joined_tokens(document.article, tokens), opening)
 
     def spans(self) -> list[Span]:
-        """The spans that are found, in order; see `tagged_spans`."""
-        return tagged_spans(self.tokens, self.scores, self.head, self.joined)
+        """The spans that are found, in order, none over the end of a sentence; see `tagged_spans`."""
+        cuts = [*np.flatnonzero(self.opening).tolist(), len(self.tokens)]
+        parts = [slice(first, last) for first, last in pairwise([0, *cuts]) if first < last]
+        return [
+            span
+            for part in parts
+            for span in tagged_spans(self.tokens[part], self.scores[part], self.head, self.joined[part])
+        ]
 
     def outside(self, place: Place) -> float:
         """The probability that a place's first word is outside of all spans; 0 where it has no token."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import InputError
+from .schema import printable
 
 Write = Callable[[dict[str, Any]], None]
 
@@ -47,11 +48,13 @@ SCHEMA = pa.schema(
 
 
 @contextmanager
-def writer(path: str) -> Iterator[Write]:
+def writer(path: str, keep: Sequence[str] = ()) -> Iterator[Write]:
     """Open an output; the file takes its name only when all is written.
 
     Args:
         path: a `.jsonl` or `.parquet` file, or `-` for JSON lines on standard output.
+        keep: what records have beyond their own fields; in Parquet these are columns of text, in JSON where they are
+            none.
 
     Yields:
         A function that takes one record.
@@ -70,7 +73,7 @@ def writer(path: str) -> Iterator[Write]:
     try:
         if target.is_dir():
             raise InputError(f"{path}: cannot be written: it is a directory")
-        with (_json_file if target.suffix.lower() == ".jsonl" else _parquet_file)(partial) as write:
+        with _json_file(partial) if target.suffix.lower() == ".jsonl" else _parquet_file(partial, keep) as write:
             yield write
         partial.replace(target)
     except OSError as error:
@@ -100,7 +103,7 @@ def write_text(path: str, text: str) -> None:
 
 def _json_line(file: Any) -> Write:
     def write(record: dict[str, Any]) -> None:
-        file.write(json.dumps(record, ensure_ascii=False, default=str).encode() + b"\n")
+        file.write(printable(_json(record)).encode() + b"\n")
 
     return write
 
@@ -114,58 +117,34 @@ def _json_file(path: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet_file(path: Path) -> Iterator[Write]:
+def _parquet_file(path: Path, keep: Sequence[str]) -> Iterator[Write]:
+    schema = pa.schema([*SCHEMA, *((column, pa.string()) for column in keep)])
+    rows: list[dict[str, Any]] = []
     with path.open("wb") as file:
-        with _Parquet(file) as parquet:
-            yield parquet.write
+        with pq.ParquetWriter(file, schema) as parquet:
+
+            def write(record: dict[str, Any]) -> None:
+                rows.append(record | {column: _as_text(record.get(column)) for column in keep})
+                if len(rows) >= _ROWS:
+                    flush()
+
+            def flush() -> None:
+                parquet.write_table(pa.Table.from_pylist(rows, schema))
+                rows.clear()
+
+            yield write
+            if rows:
+                flush()
         file.flush()
         os.fsync(file.fileno())
 
 
-class _Parquet:
-    """Writes records in groups; what they carry beyond the record has the types of the first group.
-
-    Args:
-        file: open for writing.
-    """
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._rows: list[dict[str, Any]] = []
-        self._writer: pq.ParquetWriter | None = None
-
-    def __enter__(self) -> _Parquet:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None and (self._rows or self._writer is None):
-            self._flush()
-        if self._writer is not None:
-            self._writer.close()
-
-    def write(self, record: dict[str, Any]) -> None:
-        """Take in a record."""
-        self._rows.append(record)
-        if len(self._rows) >= _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, _schema(self._rows))
-        try:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, self._writer.schema))
-        except (pa.ArrowException, TypeError) as error:
-            raise InputError(f"a kept column changes its type: {error}; write .jsonl, or keep fewer columns") from error
-        self._rows.clear()
+def _as_text(value: Any) -> str | None:
+    """A kept value in a Parquet column, which has one type: text as it is, anything else in JSON."""
+    if value is None or isinstance(value, str):
+        return None if value is None else printable(value)
+    return printable(_json(value))
 
 
-def _schema(rows: Sequence[dict[str, Any]]) -> pa.Schema:
-    """The record's schema with the columns that rows carry besides; text where nothing tells their type."""
-    schema = SCHEMA
-    for name in (name for name in rows[0] if name not in SCHEMA.names) if rows else ():
-        try:
-            kind = pa.array([row[name] for row in rows]).type
-        except (pa.ArrowException, TypeError) as error:
-            raise InputError(f"column {name}: values of several types: {error}; write .jsonl instead") from error
-        schema = schema.append(pa.field(name, pa.string() if pa.types.is_null(kind) else kind))
-    return schema
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import get_args
 
 import numpy as np
@@ -90,23 +91,26 @@ def _prevailing(labels: Labels) -> int:
 
 
 def _best_pair(scores: Floats, leanings: Labels) -> tuple[float, tuple[float, float]]:
-    """The F1 of the best thresholds of support and oppose, and those.
+    """The F1 of the best thresholds of support and oppose, and those, the middle one of equals.
 
     Args:
         scores: of articles' pairs, (pairs, 3).
         leanings: classes, (pairs,).
     """
-    sides = [STANCE_LABELS.index(label) for label in (SUPPORT, OPPOSE)]
-    best = scores[:, sides].argmax(axis=1)
-    right = leanings == np.array(sides)[best]
+    sides = np.array([STANCE_LABELS.index(label) for label in (SUPPORT, OPPOSE)])
     true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum())
-    chosen = (0.0, (0.5, 0.5))
-    for support in _THRESHOLDS:
-        for oppose in _THRESHOLDS:
-            said = scores[:, sides].max(axis=1) >= np.array([support, oppose])[best]
-            f1 = 2 * int((said & right).sum()) / max(1, int(said.sum()) + true)
-            chosen = max(chosen, (f1, (float(support), float(oppose))))
-    return chosen
+    best, equals = 0.0, [(0.5, 0.5)]
+    grid = [_THRESHOLDS if (leanings == side).any() else [0.5] for side in sides]  # without positives nothing tells
+    for thresholds in product(*grid):
+        passing = np.where(scores[:, sides] >= np.array(thresholds), scores[:, sides], -1.0)
+        said = passing.max(axis=1) >= 0
+        right = said & (leanings == sides[passing.argmax(axis=1)])
+        f1 = 2 * int(right.sum()) / max(1, int(said.sum()) + true)
+        if f1 > best:
+            best, equals = f1, []
+        if f1 == best > 0:
+            equals.append((float(thresholds[0]), float(thresholds[1])))
+    return best, equals[len(equals) // 2]
 
 
 def best_threshold(probabilities: Floats, labels: Labels) -> float:

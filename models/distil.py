@@ -116,7 +116,7 @@ def _check(teacher: Predictor, heads: Sequence[Head]) -> None:
 
 
 def _read(example: Example, teacher: Predictor) -> Example:
-    """The example, with the actors that the teacher finds where none are labelled."""
+    """The example, with the actors that the teacher's lexicon knows where none are labelled."""
     if example.document.mentions or example.topics is not None or example.others:
         return example
     document = teacher.document(example.document.article)

@@ -167,6 +167,10 @@ def class_weights(head: Head, train: Sequence[Example], power: float) -> Tensor:
     classes = (
         step_classes(head, [(example, ()) for example in train], 0) if head.kind == "class" else _pairs(head, train)
     )
+    if head.exclusive:  # nothing is shown by a text once, not by each of its pairs
+        texts = [example.classes(head) for example in train if example.has(head)]
+        shown = np.concatenate([each[each > 0] if (each > 0).any() else each[:1] for each in texts])
+        classes = shown.astype(np.int64)
     counts = np.bincount(classes[classes != UNLABELLED], minlength=head.outputs) + 1.0
     return torch.tensor((counts.mean() / counts) ** power, dtype=torch.float32)
 

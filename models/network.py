@@ -84,10 +84,11 @@ class WindowNetwork(nn.Module):
         rows = torch.bmm(batch["pool"].to(states.dtype), states).flatten(0, 1)
         read = {
             "pairs": rows[batch["pairs"].flatten()].reshape(-1, 3 * states.shape[-1]),
-            "tags": torch.cat([states, batch["shapes"].to(states.dtype)], dim=-1),
             "topics": (states * weights).sum(1) / weights.sum(1),
         }
         read["class"] = read["topics"]
+        if any(self.specs[name].kind == "tags" for name in heads):
+            read["tags"] = torch.cat([states, batch["shapes"].to(states.dtype)], dim=-1)
         return {name: self.heads[name](read[self.specs[name].kind]) for name in heads}
 
     def numpy_heads(self) -> Heads:

@@ -143,6 +143,10 @@ def _case(capability: str, row: Mapping[str, Any]) -> Case:
     for cast in casts:
         if set(cast) != places:
             raise ValueError(f"the places {', '.join(sorted(places))} are not those of the cast {cast}")
+        if len(_document(text, cast).sentences) != 1:
+            raise ValueError(f"with {', '.join(cast.values())} it is more than one sentence")
+    if capability == INVARIANCE and len(casts) < 2:
+        raise ValueError("no other cast in `instead`")
     return Case(capability, text, tuple(casts), answers)
 
 

@@ -156,7 +156,7 @@ def _quality(report: Report) -> str:
             "",
             "### Further heads",
             "",
-            "Heads that public corpora train and no record shows, on the validation part; for test splits "
+            "Heads of actors and of public corpora, on the validation part; for test splits "
             "there is `python -m training evaluate MODEL --corpus NAME --split test`.",
             "",
             *_table(("head", "figures", "support"), rows),
@@ -176,7 +176,8 @@ def _limits(report: Report) -> str:
     else:
         lines += ["- Measured on articles like those that it was trained on; other sources and years will be harder."]
     lines += [
-        "- Stances are measured given the labelled actors; an actor that the lexicon does not find has no stances.",
+        "- Stances are measured given the labelled actors; an actor that is not found has no stances. "
+        "`python -m training evaluate` measures whole records.",
         "- A stance that takes two sentences to express, irony, and quotations inside quotations are often missed.",
         "- Labels with little support in the tables have wide margins of error.",
     ]

@@ -1,4 +1,4 @@
-"""The figures that a field publishes, for the heads of public corpora."""
+"""The figures that a field publishes, for heads of actors and of public corpora."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: H
         head: any but topics and stances.
     """
     rows = [(example, score) for example, score in zip(examples, scores, strict=True) if example.has(head)]
-    if head == DSE:
+    if head.name == DSE.name:
         # A sentence of DSE has two pairs: its actors in both orders.
         logits = np.stack([score.others[head.name] for _, score in rows])
         return dse_metrics(logits[:, 0], logits[:, 1], np.stack([example.classes(head) for example, _ in rows]))
@@ -55,10 +55,9 @@ def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
 
     The words of public corpora, and so their spans, end where a space is.
     """
-    article = example.document.article
     if head.name == ACTORS:
-        return Tags.of(article, head, score.tokens, score.others[head.name]).spans()
-    text = article.text
+        return Tags.of(example.document, head, score.tokens, score.others[head.name]).spans()
+    text = example.document.article.text
     words, first = [], []
     for number, (place, begin, end) in enumerate(score.tokens.tolist()):
         start = end - len(text[begin:end].lstrip())  # some tokenizers count the space before a word as its own

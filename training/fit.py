@@ -189,11 +189,13 @@ def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe)
                 others = ", ".join(labelled) or "nothing"
                 raise LabelError(f"corpus {corpus.name}: no training example of the head {name}, only of {others}")
     found = labelled_heads(train, heads)
-    if not any(head.name != ACTORS for head in found):
+    if not found:
         raise LabelError("no article has labels, neither topics nor stances")
     if recipe.model.family == "encoder":
         return found
-    lacking = [head.name for head in found if head.name not in (TOPICS, STANCES, ACTORS)]
+    asked = {name for corpus in recipe.corpora for name in corpus.heads or ()}
+    had = {TOPICS, STANCES, *({ACTORS} - asked)}
+    lacking = [head.name for head in found if head.name not in had]
     if lacking:
         raise LabelError(f"the {recipe.model.family} family has no head {', '.join(lacking)}: the encoder family has")
     return tuple(head for head in found if head.name != ACTORS)  # the lexicon alone finds actors there
@@ -253,7 +255,7 @@ def _judged(
         metrics={
             "validation": evaluate(data.validation, validation, data.heads, decisions),
             "test": evaluate(data.test, test, data.heads, decisions),
-            "behaviour": _behaviour(family, data.heads, decisions),
+            **_behaviour(family, data.heads, decisions),
         },
         curves=curves(data.test, test, data.topics, decisions),
     )
@@ -282,10 +284,10 @@ def _judged(
 
 
 def _behaviour(family: Family, heads: Sequence[Head], decisions: Decisions) -> Metrics:
-    """How the project's cases are read, where there are cases and stances."""
+    """How the project's cases are read, as `behaviour`, where there are cases and stances."""
     if not CASES.is_dir() or STANCES not in {head.name for head in heads}:
         return {}
-    return behave(load_cases(), family.score, decisions)
+    return {"behaviour": behave(load_cases(), family.score, decisions)}
 
 
 def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Checkpoint | None:

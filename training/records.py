@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inference.heads import stance_head
 from inference.schema import OPPOSE, STANCE_LABELS, SUPPORT, Prediction
 from models.base import UNLABELLED, Example
 
@@ -19,7 +20,7 @@ def record_metrics(examples: Sequence[Example], predictions: Sequence[Prediction
     """Measure predictions of articles whose actors and stances are labelled.
 
     Args:
-        examples: articles with all of their mentions.
+        examples: articles with all of their mentions; those without a labelled stance count for mentions alone.
         predictions: of each, with the actors that the model finds.
 
     Returns:
@@ -33,6 +34,8 @@ def record_metrics(examples: Sequence[Example], predictions: Sequence[Prediction
         both = true.keys() & found.keys()
         counts.update({"true spans": len(true), "found spans": len(found), "right spans": len(both)})
         counts["right names"] += sum(true[place] == found[place] for place in both)
+        if not example.has(stance_head()):
+            continue
         triples = true_triples(example)
         # Of a mixed pair the likelier stance, which comes first, is what the record says.
         first = {(each.source, each.target): each.label for each in reversed(prediction.stances)}

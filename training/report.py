@@ -17,7 +17,7 @@ RECORDS = "records"
 
 
 def field_figures(metrics: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """Head, figures in words and support of every head that no record is made of.
+    """Head, figures in words and support of every head besides topics and stances.
 
     Args:
         metrics: as `training.evaluate.evaluate` gives them.
@@ -50,7 +50,8 @@ class Report:
         split: article ids of each part.
         epochs: what was measured in each epoch.
         seconds: time of each stage, in seconds.
-        metrics: by part (`validation`, `test`), as `training.evaluate` gives them.
+        metrics: by part (`validation`, `test`), as `training.evaluate` gives them, and `behaviour`, as
+            `training.behaviour` does.
         curves: of the test part, as `training.curves` gives them.
     """
 

@@ -14,7 +14,7 @@ from models.settings import Settings
 
 from .recipe import RecipeError, read_yaml
 
-_TITLE = re.compile(r"(?:President|Vice|Mrs?|Ms|Secretary|Minister|King|Prince|Chancellor|Prime|Gen|General)\b")
+_TITLED = re.compile(r"(?:President|Vice|Mrs?|Ms|Secretary|Minister|King|Prince|Chancellor|Prime|Gen|General)\b")
 _JUNIOR = re.compile(r",? (?:Jr|Sr)\.?$")
 _File = TypeVar("_File", bound=BaseModel)
 
@@ -89,16 +89,25 @@ def load_lexicon(path: Path) -> Lexicon:
 
 
 def _full_names(people: Sequence[str]) -> dict[str, str]:
-    """The full name of each form of a person: the first form of two words or more, and no title, with its last word."""
-    full: dict[str, str] = {}
+    """The full name of each form of a person.
+
+    A form of two words or more, and no title, is a full name, and so are those that differ from it by a middle name
+    alone; any other form is of the first full name that ends, or else begins, with its last word.
+    """
+    full: dict[tuple[str, str], str] = {}
     for form in people:
-        if " " in form and not _TITLE.match(form):
-            full.setdefault(_last(form), form)
-    return {form: full.get(_last(form), form) for form in people}
+        if " " in form and not _TITLED.match(form):
+            full.setdefault(_ends(form), form)
+    last: dict[str, str] = {}
+    for place in (1, 0):
+        for ends, name in full.items():
+            last.setdefault(ends[place], name)
+    return {form: full.get(_ends(form)) or last.get(_ends(form)[1], form) for form in people}
 
 
-def _last(form: str) -> str:
-    return _JUNIOR.sub("", form).split()[-1]
+def _ends(form: str) -> tuple[str, str]:
+    words = _JUNIOR.sub("", form).split()
+    return words[0], words[-1]
 
 
 def _load(path: Path, kind: type[_File]) -> _File:

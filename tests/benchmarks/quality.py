@@ -99,7 +99,7 @@ def _figure(metrics: Metrics, head: str, key: str) -> float | None:
 
 
 def _further(name: str, measured: Sequence[Metrics]) -> list[str]:
-    """A row for each head that no record shows."""
+    """A row for each head besides topics and stances."""
     rows = []
     for head, _, _ in field_figures(measured[0]):
         keys = [key for key, value in measured[0][head].items() if isinstance(value, float)]

@@ -6,6 +6,7 @@ import json
 import shutil
 import string
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from inference.actors import ActorFinder
 from inference.bundle import ACTORS, HEADS, MANIFEST, ONNX, SKOPS, TOKENIZER, Bundle, Manifest, write_bundle
 from inference.decode import Decisions, StanceDecision, TopicDecision
 from inference.document import Document, Pair
-from inference.heads import Head, stance_head
+from inference.heads import Head, actor_head, stance_head
 from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Article
+from inference.shapes import SHAPES
 from inference.windows import Windower, WindowSettings
 
 settings.register_profile("offline", derandomize=True, deadline=None, max_examples=60, database=None)
@@ -131,11 +133,31 @@ def encoder_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("encoder") / "bundle", manifest, files).path
 
 
+@pytest.fixture(scope="session")
+def tagging_bundle(tmp_path_factory: pytest.TempPathFactory, encoder_bundle: Path) -> Path:
+    """The encoder bundle with a head of actors that takes every run of capitalised words for a mention."""
+    from safetensors.numpy import load_file, save_file
+
+    files = _files(tmp_path_factory)
+    for name in (ONNX, TOKENIZER):
+        shutil.copy(encoder_bundle / name, files / name)
+    weights = load_file(encoder_bundle / HEADS)
+    width = weights["topics.weight"].shape[1]
+    tags = np.zeros((3, width + SHAPES), dtype=np.float32)
+    tags[1, width], tags[1, width + 4] = 10, -10  # begins: a capital, and none before it
+    tags[2, width], tags[2, width + 4] = 10, 10  # inside: a capital after a capital
+    weights |= {"actors.weight": tags, "actors.bias": np.array([0, -5, -15], dtype=np.float32)}
+    save_file(weights, files / HEADS)
+    before = Bundle.open(encoder_bundle).manifest
+    manifest = replace(before, heads=(*SCORED, actor_head()), files={})
+    return write_bundle(tmp_path_factory.mktemp("tagging") / "bundle", manifest, files).path
+
+
 def tiny_tokenizer() -> Tokenizer:
     """WordPiece of single letters and a few words, so that every text in Latin letters has tokens."""
     letters = string.ascii_lowercase + string.digits
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *string.punctuation, *letters, *(f"##{one}" for one in letters)]
-    vocabulary += ["russia", "iran", "syria", "france", "praised", "condemned", "the", "of"]
+    vocabulary += ["russia", "iran", "syria", "france", "marco", "rubio", "praised", "condemned", "the", "of"]
     ids = {token: id for id, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,6 +50,14 @@ def test_stances_of_articles_become_edges(records: str):
     assert actors([first, second]) == {"Iran": 4, "Russia": 3, "UN": 1}
 
 
+def test_an_article_with_both_stances_is_one_article(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    mixed = {"id": "a", "stances": [stance("UN", "Iran", "support"), stance("UN", "Iran", "oppose")]}
+    path.write_text(json.dumps(mixed) + "\n", "utf-8")
+    (edge,) = edges([str(path)])
+    assert (edge.support, edge.oppose, edge.count, edge.articles) == (1, 1, 1, ["a"])
+
+
 def test_several_files_are_one_network(records: str, tmp_path: Path):
     pq.write_table(pa.Table.from_pylist(RECORDS[:2]), tmp_path / "more.parquet")
     first, second = edges([records, str(tmp_path / "more.parquet")])
@@ -60,6 +69,8 @@ def test_several_files_are_one_network(records: str, tmp_path: Path):
     ("line", "message"),
     [
         ("{", "records.jsonl, line 1: broken JSON"),
+        ('{"id": "a", "stances": 5}', "line 1: no record: `stances` is 5, expected a list"),
+        ('{"id": "a", "stances": []}\n{"id": "b"}', "line 2: no record: `stances` is '', expected a list"),
         ('{"id": "a", "text": "x"}', "line 1: no column `stances`; found id, text"),
         ('{"id": "a", "stances": [{"source": "Iran"}]}', r"line 1: stances\[0\] is not .* \(KeyError: 'target'\)"),
         ('{"id": "a", "stances": ["Iran"]}', r"line 1: stances\[0\] is not a record's stance"),
@@ -116,6 +127,21 @@ def test_a_picture_has_an_arrow_a_leaning_and_the_busiest_actors(records: str):
         "Russia → Iran: support, 2",
     ]
     assert {text.findtext(f"{SVG}title") for text in root.iter(f"{SVG}text")} == {"Russia", "Iran"}
+
+
+@pytest.mark.parametrize("actors", range(2, 16))
+@pytest.mark.parametrize("label", ["support", "oppose"])
+def test_nothing_of_a_picture_is_cut_off(actors: int, label: str):
+    names = [f"A{number}" for number in range(actors)]
+    links = [Link(one, other, label, 1) for one in names for other in names if one != other]
+    root = ElementTree.fromstring(picture(links))  # noqa: S314
+    left, top, wide, high = map(float, root.attrib["viewBox"].split())
+    for path in (path for path in root.iter(f"{SVG}path") if path.get("marker-end")):
+        x1, y1, x, y, x2, y2 = map(float, re.findall(r"-?[\d.]+", path.attrib["d"]))
+        for at in (0.0, 0.25, 0.5, 0.75, 1.0):
+            here = [(1 - at) ** 2 * a + 2 * at * (1 - at) * b + at**2 * c for a, b, c in ((x1, x, x2), (y1, y, y2))]
+            assert left <= here[0] <= left + wide
+            assert top <= here[1] <= top + high
 
 
 def test_a_picture_of_nothing_is_one_all_the_same():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.document import Document
 from inference.heads import actor_head
 from inference.mentions import MentionFinder
 from inference.naming import Lexicon
@@ -44,7 +45,7 @@ def tags(article: Article, places: Sequence[tuple[int, int]], outside: float = 0
             if inside:
                 scores[-1] = (0.1, 0.8, 0.1) if inside[0] == word.start() else (0.1, 0.1, 0.8)
     shape = np.array(tokens, dtype=np.int64).reshape(-1, 3)
-    return Tags.of(article, actor_head(), shape, np.log(np.array(scores)).reshape(-1, 3))
+    return Tags.of(Document.split(article), actor_head(), shape, np.log(np.array(scores)).reshape(-1, 3))
 
 
 def test_what_either_finds_is_found():
@@ -77,6 +78,31 @@ def test_a_leader_that_is_asked_for_is_also_his_country():
 
 def test_names_that_are_asked_for_are_found():
     assert found("Blackwater left Iran.", actors=("Blackwater",)) == [("Blackwater", "Blackwater"), ("Iran", "Iran")]
+
+
+@pytest.mark.parametrize("tagged", [(), ("Acme Corp",), ("Iran praised",)])
+def test_names_that_are_asked_for_are_found_whatever_the_tags_say(tagged: tuple[str, ...]):
+    text = "Iran praised Acme Corp and McDonald's."
+    article = Article("1", text, actors=("Acme", "McDonald's", "Iran"))
+    places = [(text.index(words), text.index(words) + len(words)) for words in tagged]
+    mentions = FINDER.find(article, tags(article, places, 0.999))
+    names = {each.name for each in mentions}
+    assert {"Acme", "McDonald's"} <= names
+    asked = FINDER.asked(article)
+    assert asked == {"Acme", "McDonald's", "Iran"}
+    pairs = Document.build(article, mentions, asked).pairs
+    assert ("Acme", "McDonald's") in {(pair.source, pair.target) for pair in pairs}
+
+
+def test_no_mention_runs_over_the_end_of_a_sentence():
+    text = "By Barack Obama\nVladimir Putin praised Iran"
+    article = Article("1", text)
+    found = FINDER.find(article, tags(article, [(3, 30)]))
+    assert [text[each.start : each.end] for each in found] == ["Barack Obama", "Vladimir Putin", "Iran"]
+
+
+def test_a_tag_on_signs_alone_is_no_mention():
+    assert found("Iran — it won.", "—") == [("Iran", "Iran")]
 
 
 def test_what_a_model_is_sure_about_is_no_mention():

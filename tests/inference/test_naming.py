@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from inference.naming import Lexicon, Namer, is_home
+from inference.naming import ABROAD, HOME, Lexicon, Namer, is_home
+from training.taxonomy import load_taxonomy
 
 LEXICON = Lexicon(
     {
@@ -10,7 +13,7 @@ LEXICON = Lexicon(
         "Donald Trump": "United States", "Trump": "United States", "John Kerry": "United States", "Iran": "Iran",
         "Iranian": "Iran", "Russia": "Russia", "Russian": "Russia", "Vladimir Putin": "Russia", "Putin": "Russia",
         "North Korea": "North Korea", "Kim Jong Un": "North Korea", "Syrian Democratic Forces": "SDF", "NATO": "NATO",
-        "Côte d’Ivoire": "Ivory Coast", "Turkey": "Turkey",
+        "Côte d’Ivoire": "Ivory Coast", "Turkey": "Turkey", "Lloyd's": "Lloyd's of London",
     },
     {"Donald Trump": "Donald Trump", "Trump": "Donald Trump", "John Kerry": "John Kerry", "Putin": "Vladimir Putin",
      "Vladimir Putin": "Vladimir Putin", "Kim Jong Un": "Kim Jong Un"},
@@ -18,8 +21,8 @@ LEXICON = Lexicon(
 )  # fmt: skip
 
 
-def names(*mentions: str, home: bool = False, asked: tuple[str, ...] = ()) -> list[str]:
-    return Namer(LEXICON, mentions, home, asked).names()
+def names(*mentions: str, home: bool = False) -> list[str]:
+    return Namer(LEXICON, mentions, home).names()
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,13 @@ def names(*mentions: str, home: bool = False, asked: tuple[str, ...] = ()) -> li
         ("the Taliban", "Taliban"),
         ("AMY GOODMAN", "Amy Goodman"),
         ("BBC", "BBC"),
+        ("Lloyd's", "Lloyd's of London"),
+        ("Center for the National Interest", "Center for the National Interest"),
+        ("Republican Governors Association", "Republican Governors Association"),
+        ("General Mills", "General Mills"),
+        ("Russian Air Force", "Russia"),
+        ("NATO Vice President Jens Someone", "Jens Someone"),
+        ("'s", "'s"),
     ],
 )
 def test_who_words_name(words: str, name: str):
@@ -72,10 +82,6 @@ def test_an_organ_is_of_the_country_that_is_named_most():
     assert names("Parliament") == ["Parliament"]
 
 
-def test_names_that_are_asked_for_stand_for_themselves():
-    assert names("Blackwater", "Iran", asked=("Blackwater", "Iran")) == ["Blackwater", "Iran"]
-
-
 @pytest.mark.parametrize(
     ("topics", "expected"),
     [
@@ -88,6 +94,11 @@ def test_names_that_are_asked_for_stand_for_themselves():
 )
 def test_home_politics(topics: tuple[str, ...], expected: bool):
     assert is_home(topics) is expected
+
+
+def test_the_labels_that_decide_it_are_of_the_shipped_taxonomy():
+    labels = load_taxonomy(Path("configs/taxonomy.yaml")).labels
+    assert {HOME} | ABROAD <= set(labels)
 
 
 def test_a_lexicon_is_written_and_read():

@@ -65,6 +65,7 @@ def test_a_page_marks_actors_and_evidence_and_leads_to_and_fro():
     assert re.findall(r'aria-label="[^"]*">(\d)</a>', document) == ["1", "1", "2"]
     assert "Russia supports Iran" in unescape(document)
     assert re.search(r'<tr class="assigned"><td class="label">armed conflict</td>', document)
+    assert {f"#{prefix}{number}" for prefix in "es" for number in (1, 2)} == set(found.links)
     assert body_text(document) == example()[0].text
 
 

@@ -4,7 +4,8 @@ import datetime
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference import predictor as module
+from inference.decode import ArticleDecision
 from inference.errors import BundleError, InputError
+from inference.mentions import MentionFinder
+from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import Article, Prediction
 
@@ -244,3 +248,54 @@ def test_an_unknown_device_is_refused(encoder_bundle):
 def test_no_bundle_there(tmp_path):
     with pytest.raises(BundleError, match="no such directory"):
         Predictor.load(tmp_path / "nowhere")
+
+
+# Actors that the model finds
+
+
+@pytest.fixture(scope="module")
+def tagging(tagging_bundle: Path) -> Predictor:
+    return Predictor.load(tagging_bundle, threads=1)
+
+
+def test_a_model_that_tags_finds_actors_that_the_lexicon_lacks(tagging: Predictor):
+    text = "yesterday Marco Rubio of Texas praised Iran. Then Rubio left."
+    prediction = one(tagging, text=text)
+    found = {actor.name: [span.quote for span in actor.mentions] for actor in prediction.actors}
+    assert found["Marco Rubio"] == ["Marco Rubio", "Rubio"]
+    assert found["Iran"] == ["Iran"]
+    assert all(text[span.start : span.end] == span.quote for actor in prediction.actors for span in actor.mentions)
+
+
+def test_a_tagged_actor_stands_in_pairs(tagging: Predictor, monkeypatch: pytest.MonkeyPatch):
+    lenient = replace(tagging.bundle.manifest.decisions, articles=ArticleDecision("best", 0.0, 0.0))
+    monkeypatch.setattr(tagging, "_decisions", lenient)
+    stances = one(tagging, text="today Marco Rubio praised Iran").stances
+    assert {(each.source, each.target) for each in stances} == {("Marco Rubio", "Iran"), ("Iran", "Marco Rubio")}
+    assert {each.evidence[0].span.quote for each in stances} == {"today Marco Rubio praised Iran"}
+
+
+def test_records_do_not_depend_on_their_neighbours_where_actors_are_tagged(tagging: Predictor, articles: list[Article]):
+    whole = list(tagging.predict(articles))
+    alone = [next(tagging.predict([article])) for article in articles]
+    for ours, theirs in zip(whole, alone, strict=True):
+        assert ours.actors == theirs.actors
+        assert [(each.source, each.target, each.label) for each in ours.stances] == [
+            (each.source, each.target, each.label) for each in theirs.stances
+        ]
+
+
+@given(TEXTS)
+def test_quotes_are_slices_where_actors_are_tagged(tagging: Predictor, text: str):
+    for actor in one(tagging, text=text).actors:
+        assert actor.name
+        assert all(text[span.start : span.end] == span.quote for span in actor.mentions)
+
+
+def test_leaders_go_by_their_own_names_in_home_politics(tagging: Predictor, monkeypatch: pytest.MonkeyPatch):
+    forms, states = {"Trump": "United States", "US": "United States"}, frozenset(["United States"])
+    lexicon = Lexicon(forms, {"Trump": "Donald Trump"}, states)
+    monkeypatch.setattr(tagging, "_mentions", MentionFinder(lexicon))
+    for home, expected in ((True, {"Donald Trump", "United States"}), (False, {"United States"})):
+        monkeypatch.setattr("inference.predictor.is_home", lambda _, home=home: home)
+        assert {actor.name for actor in one(tagging, text="in the US they like Trump").actors} == expected

@@ -127,4 +127,13 @@ def test_thresholds_of_articles_part_what_can_be_parted():
 
 
 def test_articles_without_any_stance_leave_a_decision():
-    assert fit_articles(np.array([(0.9, 0.05, 0.05)]), np.array([0]), np.array([0])).rule in ("any", "best")
+    decision = fit_articles(np.array([(0.9, 0.05, 0.05)]), np.array([0]), np.array([0]))
+    assert (decision.support, decision.oppose) == (0.5, 0.5)
+
+
+def test_a_side_that_fails_its_threshold_gives_way_to_the_other():
+    """As records are made: support is likelier but not likely enough, and so opposition is what is said."""
+    rows = np.array([(0.1, 0.45, 0.45), (0.15, 0.45, 0.40), (0.2, 0.7, 0.1), (0.5, 0.46, 0.04)])
+    decision = fit_articles(rows, np.array([2, 2, 1, 0]), np.arange(4))
+    assert decision.support > 0.46
+    assert decision.oppose <= 0.40

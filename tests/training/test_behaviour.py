@@ -61,6 +61,14 @@ def test_actors_that_are_exchanged_must_be_right_both_ways(tmp_path: Path):
     assert behave(cases, names, PLAIN)["exchange"]["passed"] == 0
 
 
+def test_a_case_is_one_sentence_and_one_of_invariance_has_other_casts(tmp_path: Path):
+    with pytest.raises(BehaviourError, match="it is more than one sentence"):
+        load_cases(write(tmp_path, "passive", ROW | {"text": "{a} won. Then {b} lost."}))
+    (tmp_path / "passive.jsonl").unlink()
+    with pytest.raises(BehaviourError, match="no other cast"):
+        load_cases(write(tmp_path, "invariance", ROW))
+
+
 @pytest.mark.parametrize("capability", ["invariance", "noise"])
 def test_other_casts_must_get_the_same_answers(tmp_path: Path, capability: str):
     row = ROW | {"instead": [{"a": "Peru", "b": "Chad"}]}

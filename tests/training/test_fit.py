@@ -108,7 +108,7 @@ def test_a_run_makes_a_bundle_with_its_report(recipe: Path, tmp_path: Path):
     assert report.encoder is None
     assert report.epochs == []
     assert report.libraries["scikit-learn"]
-    assert set(report.metrics) == {"validation", "test"}
+    assert set(report.metrics) == {"validation", "test", "behaviour"}
     assert set(report.curves) == {"topics", "stances"}
     assert all(seconds > 0 for seconds in report.seconds.values())
     (corpus,) = report.corpora
