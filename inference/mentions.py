@@ -29,8 +29,8 @@ class MentionFinder:
     def find(self, article: Article, tags: Tags | None = None, home: bool = False) -> list[Mention]:
         """All mentions, in order of field and offset; none overlaps another.
 
-        Where a tag and the lexicon overlap, the tag says what the words are, and the lexicon whom they name. Words that
-        the lexicon alone knows are a mention unless the model is sure that they are none ("Chad" in "Chad Wolf").
+        Where a tag and the lexicon overlap, the longer is the mention (docs/experiments.md). Words that the lexicon
+        alone knows are a mention unless the model is sure that they are none ("Chad" in "Chad Wolf").
 
         Args:
             article: the article; the names that it asks for are found, too.
@@ -59,7 +59,7 @@ class MentionFinder:
 
 
 def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: Sequence[Place]) -> list[Place]:
-    """The places of both, in order; of two that overlap the tagged one, of others those that are not surely outside.
+    """The places of both, in order: of those that overlap the longest, on equal terms the tagged one.
 
     Args:
         article: the article.
@@ -70,9 +70,13 @@ def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: S
     if tags is None:
         return list(known)
     tagged: list[Place] = [(field, start, end) for field, start, end, _ in tags.spans()]
-    named = [each for each in tagged if not _overlaps(each, given) and any(map(str.isalnum, _words(article, each)))]
-    free = [each for each in known if not _overlaps(each, named) and tags.outside(each) <= _SURELY_OUTSIDE]
-    return sorted(named + free)
+    places = [each for each in tagged if any(map(str.isalnum, _words(article, each)))]
+    places += [each for each in known if tags.outside(each) <= _SURELY_OUTSIDE]
+    chosen: list[Place] = []
+    for place in sorted(places, key=lambda place: place[1] - place[2]):
+        if not _overlaps(place, chosen) and not _overlaps(place, given):
+            chosen.append(place)
+    return sorted(chosen)
 
 
 def _place(mention: Mention) -> Place:
