@@ -81,6 +81,34 @@ def test_labels_may_lie_in_a_file_of_their_own(bundle: Bundle, tmp_path: Path, c
     assert "stances" not in found
 
 
+def test_whole_records_are_judged_where_all_actors_are_labelled(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = write_jsonl(tmp_path / "new.jsonl", articles(30))
+    records = _judged(capsys, bundle, "--files", str(path))["records"]
+    assert records["mentions"]["f1"] == records["names"] == 1, "the lexicon has the actors of these articles"
+    assert records["triples"]["support"] > 0
+    assert 0 < records["triples"]["f1"] <= 1
+    assert main(["evaluate", str(bundle.path), "--files", str(path)]) == 0
+    assert "found by the model" in capsys.readouterr().out
+    topics = write_jsonl(
+        tmp_path / "topics.jsonl", [{"text": row["text"], "topics": row["topics"]} for row in articles(9)]
+    )
+    assert "records" not in _judged(capsys, bundle, "--files", str(topics))
+
+
+def test_behave_prints_a_line_a_capability(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    case = {"text": "{a} praised {b}.", "actors": {"a": "Iran", "b": "Oman"}, "stances": ["a supports b"]}
+    (tmp_path / "passive.jsonl").write_text(json.dumps(case) + "\n", "utf-8")
+    arguments = ["behave", str(bundle.path), "--cases", str(tmp_path)]
+    assert main(arguments) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["capability", "passive", "all"]
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["passive"]["cases"] == 1
+    assert main(["behave", str(bundle.path), "--cases", str(tmp_path / "none")]) == 2
+    assert "no case there" in capsys.readouterr().err
+
+
 def test_figures_are_printed_a_line_a_label(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = write_jsonl(tmp_path / "new.jsonl", articles(30))
     assert main(["evaluate", str(bundle.path), "--files", str(path)]) == 0
