@@ -35,13 +35,11 @@ class Head:
         kind: `topics`: any of the labels for an article; `class`: one label for a text; `pairs`: one label for
             each ordered pair of actors; `tags`: spans of tokens, each with a label.
         labels: in the order of the scores.
-        exclusive: of pairs, whether at most one of a text has another label than the first, which is `neutral`.
     """
 
     name: str
     kind: Kind
     labels: tuple[str, ...]
-    exclusive: bool = False
 
     @property
     def outputs(self) -> int:

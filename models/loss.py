@@ -61,10 +61,7 @@ class MaskedLoss(nn.Module):
 
     def _head(self, head: Head, read: Sequence[tuple[Example, Sequence[Window]]], logits: Tensor) -> Tensor:
         """The loss of one head: of its labels, of its teachers' scores, or of both."""
-        if head.exclusive:
-            hard = self._exclusive(head, read, logits)
-        else:
-            hard = (self._topics if head.kind == "topics" else self._classes)(head, read, logits)
+        hard = (self._topics if head.kind == "topics" else self._classes)(head, read, logits)
         if head.kind == "tags":
             return hard
         soft = soft_loss(head, logits, soft_scores(head, read), self._trainer.temperature)
@@ -91,45 +88,6 @@ class MaskedLoss(nn.Module):
             ignore_index=UNLABELLED,
             label_smoothing=self._trainer.label_smoothing,
         )
-
-    def _exclusive(self, head: Head, read: Sequence[tuple[Example, Sequence[Window]]], logits: Tensor) -> Tensor:
-        """Cross-entropy over what a text can show: nothing, or one leaning of one of its pairs."""
-        classes = step_classes(head, read, 0)
-        sizes = np.array([sum(len(window.pairs) for window in windows) for _, windows in read])
-        firsts = np.cumsum(sizes) - sizes
-        weights = self.weights(head.name)
-        value, total = logits.new_zeros(()), logits.new_zeros(())
-        for size in set(sizes[sizes > 0].tolist()):
-            rows = firsts[sizes == size, None] + np.arange(size)
-            rows = rows[(classes[rows] != UNLABELLED).all(axis=1)]
-            joint = joint_logits(logits[torch.from_numpy(rows).to(logits.device)])
-            truth = torch.from_numpy(joint_classes(classes[rows], head.outputs)).to(logits.device)
-            weight = torch.cat([weights[:1], weights[1:].repeat(size)])
-            smoothing = self._trainer.label_smoothing
-            value = value + cross_entropy(joint, truth, weight, label_smoothing=smoothing, reduction="sum")
-            total = total + weight[truth].sum()
-        return value / total.clamp(min=1e-6)
-
-
-def joint_logits(logits: Tensor) -> Tensor:
-    """Scores of what a text can show: nothing, then each leaning of each pair.
-
-    A combination is as likely as the product of its pairs' labels, those that no two pairs can have left out.
-
-    Args:
-        logits: of the pairs of texts, (texts, pairs, labels), the first label `neutral`.
-
-    Returns:
-        (texts, 1 + pairs × (labels - 1)).
-    """
-    leanings = (logits[:, :, 1:] - logits[:, :, :1]).flatten(1)
-    return torch.cat([torch.zeros_like(leanings[:, :1]), leanings], dim=1)
-
-
-def joint_classes(classes: Labels, labels: int) -> Labels:
-    """The class among `joint_logits` of texts whose pairs, (texts, pairs), have these classes of so many labels."""
-    places = 1 + np.arange(classes.shape[1]) * (labels - 1) + classes - 1
-    return np.asarray(np.where(classes > 0, places, 0).max(axis=1))
 
 
 def step_classes(head: Head, read: Sequence[tuple[Example, Sequence[Window]]], longest: int) -> Labels:
@@ -167,10 +125,6 @@ def class_weights(head: Head, train: Sequence[Example], power: float) -> Tensor:
     classes = (
         step_classes(head, [(example, ()) for example in train], 0) if head.kind == "class" else _pairs(head, train)
     )
-    if head.exclusive:  # nothing is shown by a text once, not by each of its pairs
-        texts = [example.classes(head) for example in train if example.has(head)]
-        shown = np.concatenate([each[each > 0] if (each > 0).any() else each[:1] for each in texts])
-        classes = shown.astype(np.int64)
     counts = np.bincount(classes[classes != UNLABELLED], minlength=head.outputs) + 1.0
     return torch.tensor((counts.mean() / counts) ** power, dtype=torch.float32)
 

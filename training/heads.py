@@ -11,7 +11,7 @@ from .public.cameo import CLASSES
 from .public.plover import BINARY, ROOT_QUADS
 from .public.tags import ENTITIES, ROLES
 
-DSE = Head("dse", "pairs", STANCE_LABELS, exclusive=True)
+DSE = Head("dse", "pairs", STANCE_LABELS)
 NEWSMTSC = Head("newsmtsc", "pairs", STANCE_LABELS)
 PLOVER = Head("plover", "pairs", tuple(ROOT_QUADS))
 PLOVER_QUAD = Head("plover_quad", "pairs", ("1", "2", "3", "4"))

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from inference.schema import STANCE_LABELS
 from inference.windows import Window, Windower
 from models.base import UNLABELLED, Example, tag_classes
-from models.loss import MaskedLoss, joint_classes, joint_logits
+from models.loss import MaskedLoss
 from models.settings import Trainer
 
 from .samples import (
@@ -21,7 +18,6 @@ from .samples import (
     RANK,
     TONE,
     TOPICS,
-    document,
     example,
     examples,
     sentences,
@@ -196,31 +192,3 @@ def _logits(windows: list[list[Window]]) -> dict[str, Tensor]:
 
 def _random(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1), requires_grad=True)
-
-
-LOGITS = torch.tensor([[[0.3, 1.2, -0.4], [0.1, -0.6, 0.9]]])
-
-
-def test_joint_scores_are_those_of_all_that_a_text_can_show():
-    """By enumeration of the labels of both pairs, of which one at most is not neutral."""
-    allowed = [(0, 0), (1, 0), (2, 0), (0, 1), (0, 2)]
-    one, other = torch.log_softmax(LOGITS[0], dim=1)
-    expected = torch.log_softmax(torch.stack([one[first] + other[second] for first, second in allowed]), dim=0)
-    torch.testing.assert_close(torch.log_softmax(joint_logits(LOGITS), dim=1)[0], expected)
-    for place, pair in enumerate(allowed):
-        assert joint_classes(np.array([pair]), 3).tolist() == [place]
-
-
-def test_an_exclusive_head_learns_one_leaning_a_text(windower: Windower):
-    head = replace(RANK, name="only", labels=STANCE_LABELS, exclusive=True)
-    texts = ("Russia praised Iran.", "It rained.", "Iran attacked Japan.")
-    rows = [Example(document(text), None, np.full(len(document(text).pairs), UNLABELLED)) for text in texts]
-    rows[0] = replace(rows[0], others={"only": np.array([1, 0])})
-    rows[2] = replace(rows[2], others={"only": np.array([0, 2])})
-    windows = [windower.windows(row.document) for row in rows]
-    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    value = MaskedLoss(PLAIN, [head], rows)(rows, windows, {"only": logits})
-    joint = joint_logits(logits.reshape(2, 2, 3))
-    torch.testing.assert_close(value, cross_entropy(joint, torch.tensor([1, 4])))
-    unlabelled = [replace(row, others={}) for row in rows]
-    assert MaskedLoss(Trainer(), [head], rows)(unlabelled, windows, {"only": logits}).item() == 0
