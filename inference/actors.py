@@ -12,13 +12,22 @@ from .schema import Article, Field
 _FIELDS: tuple[Field, ...] = ("title", "text")
 # One code point for one, so that offsets stay: typographic quotes, hyphens and spaces.
 _FOLD = str.maketrans({"’": "'", "‘": "'", "‐": "-", "‑": "-", "\u00a0": " ", "\n": " ", "\t": " "})
-MIN_CAPITALS = 5
+_MIN_CAPITALS = 5
 """Letters from which a name is also found in capitals ("RUSSIA"); shorter ones look like acronyms."""
 
 
 def folded(text: str) -> str:
     """`text` with plain quotes, hyphens and spaces; offsets stay."""
     return text.translate(_FOLD)
+
+
+def spellings(forms: Iterable[str]) -> dict[str, str]:
+    """The form of every folded spelling that stands for it: as it is, and in capitals where it is long enough."""
+    found = {folded(form): form for form in forms}
+    for spelling, form in list(found.items()):
+        if len(spelling) >= _MIN_CAPITALS:
+            found.setdefault(spelling.upper(), form)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +50,7 @@ class ActorFinder:
 
     def __init__(self, forms: Mapping[str, str], base: ActorFinder | None = None) -> None:
         self._base = base
-        self._canonical = {folded(form): name for form, name in forms.items()}
-        for form in list(self._canonical):
-            if len(form) >= MIN_CAPITALS:
-                self._canonical.setdefault(form.upper(), self._canonical[form])
+        self._canonical = {spelling: forms[form] for spelling, form in spellings(forms).items()}
         self._forms = list(self._canonical)
         self._automaton = AhoCorasick(self._forms)
 

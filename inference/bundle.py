@@ -161,7 +161,7 @@ def _parse(raw: bytes, path: Path) -> Manifest:
         manifest = Manifest(
             family=content["family"],
             topics=tuple(content["topics"]),
-            heads=tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"]),
+            heads=tuple(Head(head["name"], head["kind"], tuple(head["labels"])) for head in content["heads"]),
             decisions=Decisions.from_dict(content["decisions"]),
             windows=None if windows is None else WindowSettings(**windows),
             provenance=content["provenance"],

@@ -28,6 +28,13 @@ class Segment:
     last: bool = False
 
 
+def actor_order(prediction: Prediction) -> list[str]:
+    """Every actor once: those with stances first, then those named most."""
+    names = [name for stance in prediction.stances for name in (stance.source, stance.target)]
+    names += [actor.name for actor in sorted(prediction.actors, key=lambda actor: -len(actor.mentions))]
+    return list(dict.fromkeys(names))
+
+
 def segments(prediction: Prediction, field: Field, length: int) -> Iterator[Segment]:
     """The whole field in segments, in order.
 

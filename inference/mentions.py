@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 
 from .actors import ActorFinder, Mention
@@ -41,7 +42,7 @@ class MentionFinder:
         found = self._finder.extended(unknown).find(article)
         given = {_place(each): each.name for each in found if each.name in unknown}
         known = [_place(each) for each in found if each.name not in unknown]
-        places = sorted([*given, *merged(article, known, tags, list(given))])
+        places = merged(article, known, tags, list(given))
         words = {place: _words(article, place) for place in places if place not in given}
         named = dict(zip(words, Namer(self._lexicon, list(words.values()), home).names(), strict=True)) | given
         return [Mention(named[place], _FIELDS[place[0]], place[1], place[2]) for place in places]
@@ -65,18 +66,20 @@ def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: S
         article: the article.
         known: places that the lexicon knows, in order, none overlapping another.
         tags: what a model takes the words for, None for nothing.
-        given: places that are mentions whatever the tags say; none of them is returned.
+        given: places that are mentions whatever the tags say; none overlaps one of `known`.
     """
     if tags is None:
-        return list(known)
+        return sorted([*known, *given])
     tagged: list[Place] = [(field, start, end) for field, start, end, _ in tags.spans()]
     places = [each for each in tagged if any(map(str.isalnum, _words(article, each)))]
-    places += [each for each in known if tags.outside(each) <= _SURELY_OUTSIDE]
-    chosen: list[Place] = []
+    outside = tags.outside(known)
+    places += [each for each, sure in zip(known, outside, strict=True) if sure <= _SURELY_OUTSIDE]
+    taken = sorted(given)
     for place in sorted(places, key=lambda place: place[1] - place[2]):
-        if not _overlaps(place, chosen) and not _overlaps(place, given):
-            chosen.append(place)
-    return sorted(chosen)
+        at = bisect(taken, place)
+        if not any(_overlap(place, beside) for beside in taken[max(0, at - 1) : at + 1]):
+            taken.insert(at, place)
+    return taken
 
 
 def _place(mention: Mention) -> Place:
@@ -88,5 +91,5 @@ def _words(article: Article, place: Place) -> str:
     return article.field(_FIELDS[field])[start:end]
 
 
-def _overlaps(place: Place, taken: Sequence[Place]) -> bool:
-    return any(one[0] == place[0] and one[1] < place[2] and place[1] < one[2] for one in taken)
+def _overlap(one: Place, other: Place) -> bool:
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .actors import MIN_CAPITALS, folded
+from .actors import folded, spellings
 
 _TITLE = re.compile(
     r"^.*\b(?:Mr|Mrs|Ms|Miss|Dr|Sen|Sens|Rep|Reps|Gov|Lt|Col|Gen|Maj|Sgt|Capt|Adm|Prof|Sir|Lord|Lady|Dame|Judge|"
@@ -68,13 +68,10 @@ class Lexicon:
     forms: Mapping[str, str]
     people: Mapping[str, str] = field(default_factory=dict)
     countries: frozenset[str] = frozenset()
-    _folded: dict[str, str] = field(init=False, default_factory=dict, repr=False)
+    _spellings: dict[str, str] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self._folded.update({folded(form): form for form in self.forms})
-        for form in self.forms:
-            if len(form) >= MIN_CAPITALS:
-                self._folded.setdefault(folded(form).upper(), form)
+        self._spellings.update(spellings(self.forms))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Lexicon:
@@ -87,7 +84,7 @@ class Lexicon:
 
     def form(self, words: str) -> str | None:
         """The form that words are, whatever their quotes and hyphens; None where they are none."""
-        return self._folded.get(folded(words))
+        return self._spellings.get(folded(words))
 
 
 class Namer:

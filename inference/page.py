@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from .marks import Segment, segments
+from .marks import Segment, actor_order, segments
 from .picture import Link, picture, xml_text
 from .schema import SUPPORT, Article, Field, Prediction, Stance, Topic
 
@@ -70,10 +70,8 @@ class _Page:
     def __init__(self, article: Article, prediction: Prediction) -> None:
         self._article = article
         self._prediction = prediction
-        named = [name for stance in prediction.stances for name in (stance.source, stance.target)]
-        named += [actor.name for actor in sorted(prediction.actors, key=lambda actor: -len(actor.mentions))]
         self._led: set[int] = set()
-        self._looks = {name: f"a{place}" for place, name in enumerate(list(dict.fromkeys(named))[:_COLOURS])}
+        self._looks = {name: f"a{place}" for place, name in enumerate(actor_order(prediction)[:_COLOURS])}
 
     def lines(self) -> Iterator[str]:
         """The document in pieces."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from .aggregate import article_stances
 from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
-from .decode import Floats
 from .document import Document
 from .errors import ArticleError
 from .heads import ACTORS, STANCES, TOPICS, Heads, actor_head
@@ -16,11 +15,11 @@ from .locate import locate
 from .mentions import MentionFinder
 from .naming import is_home
 from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
-from .scorer import GROUP_CHARACTERS, Reading, Scorer, Scores
+from .scorer import Reading, Scorer, Scores, groups
 from .tags import Tags
 
 BUFFER_ARTICLES = 256
-"""Articles that are sorted and scored together, fewer where they have more than `GROUP_CHARACTERS`."""
+"""Articles that are sorted and scored together, fewer where they are long; see `scorer.groups`."""
 
 Input = Article | Mapping[str, Any] | ArticleError
 
@@ -65,11 +64,12 @@ class Predictor:
             One prediction an article, in order.
         """
         prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=1))
-        for chunk in _chunks(prepared):
+        for chunk in groups(prepared, BUFFER_ARTICLES):
             documents = [item for item in chunk if isinstance(item, Document)]
             readings = self._scorer.read(documents)
-            documents = [self._completed(*each) for each in zip(documents, readings, strict=True)]
-            scored = zip(documents, self._scorer.score_pairs(documents, readings), strict=True)
+            topics = [self._topics(reading) for reading in readings]
+            documents = [self._completed(*each) for each in zip(documents, readings, topics, strict=True)]
+            scored = zip(documents, topics, self._scorer.score_pairs(documents, readings), strict=True)
             for item in chunk:
                 yield self._labelled(*next(scored)) if isinstance(item, Document) else item
 
@@ -93,35 +93,34 @@ class Predictor:
             return self._unscored(article.id, "empty", "`text` is empty")
         return Document.split(article)
 
-    def _completed(self, document: Document, reading: Reading) -> Document:
+    def _completed(self, document: Document, reading: Reading, topics: Sequence[Topic]) -> Document:
         """A document with the actors that its reading shows."""
         article, tags = document.article, None
         if ACTORS in reading.others:
             tags = Tags.of(document, actor_head(), reading.tokens, reading.others[ACTORS])
-        assigned = {topic.label for topic in self._topics(reading.topics) if topic.assigned}
+        assigned = {topic.label for topic in topics if topic.assigned}
         mentions = self._mentions.find(article, tags, is_home(assigned))
         return document.with_mentions(mentions, self._mentions.asked(article))
 
-    def _labelled(self, document: Document, scores: Scores) -> Prediction:
-        manifest = self.bundle.manifest
+    def _labelled(self, document: Document, topics: tuple[Topic, ...], scores: Scores) -> Prediction:
         stances: tuple[Stance, ...] = ()
-        if manifest.has(STANCES):
+        if self.bundle.manifest.has(STANCES):
             probabilities = self._decisions.stance_probabilities(scores.stances)
             stances = article_stances(document, probabilities, self._decisions)
         return Prediction(
             id=document.article.id,
             status="ok",
             error=None,
-            topics=self._topics(scores.topics),
+            topics=topics,
             actors=_actors(document),
             stances=stances,
             model=self.model,
         )
 
-    def _topics(self, scores: Floats) -> tuple[Topic, ...]:
+    def _topics(self, reading: Reading) -> tuple[Topic, ...]:
         if not self.bundle.manifest.has(TOPICS):
             return ()
-        probabilities = self._decisions.topic_probabilities(scores)
+        probabilities = self._decisions.topic_probabilities(reading.topics)
         assigned = self._decisions.assigned(probabilities)
         return tuple(
             Topic(label, float(probability), bool(passes))
@@ -154,17 +153,3 @@ def _actors(document: Document) -> tuple[Actor, ...]:
         quote = document.article.field(mention.field)[mention.start : mention.end]
         mentions.setdefault(mention.name, []).append(Span(mention.field, mention.start, mention.end, quote))
     return tuple(Actor(name, tuple(spans)) for name, spans in mentions.items())
-
-
-def _chunks(items: Iterable[Document | Prediction]) -> Iterator[list[Document | Prediction]]:
-    """Group what is to be scored together, so that memory does not grow with the input."""
-    chunk: list[Document | Prediction] = []
-    characters = 0
-    for item in items:
-        chunk.append(item)
-        characters += len(item.article.title) + len(item.article.text) if isinstance(item, Document) else 0
-        if len(chunk) >= BUFFER_ARTICLES or characters >= GROUP_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .decode import Floats
 from .document import Document
+
+Item = TypeVar("Item")
 
 GROUP_CHARACTERS = 200_000
 """Characters that are read before their pairs are scored: about 50,000 tokens, whose states take 75 MB."""
@@ -84,14 +87,19 @@ class Scorer(ABC):
         return found
 
 
-def groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in groups that may be held with their states."""
-    group: list[Document] = []
+def groups(items: Iterable[Item], most: int = sys.maxsize) -> Iterator[list[Item]]:
+    """Items in groups whose documents may be held with their states.
+
+    Args:
+        items: documents, and whatever stands between them.
+        most: items of a group at most.
+    """
+    group: list[Item] = []
     characters = 0
-    for document in documents:
-        group.append(document)
-        characters += len(document.article.title) + len(document.article.text)
-        if characters >= GROUP_CHARACTERS:
+    for item in items:
+        group.append(item)
+        characters += len(item.article.title) + len(item.article.text) if isinstance(item, Document) else 0
+        if len(group) >= most or characters >= GROUP_CHARACTERS:
             yield group
             group, characters = [], 0
     if group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .marks import segments
+from .marks import actor_order, segments
 from .schema import SUPPORT, Article, Field, Prediction, Stance, Topic
 from .terminal import Paint, body, fitted, lines, padded, visible, width
 
@@ -156,10 +156,8 @@ class _Page:
 
 def _looks(prediction: Prediction) -> dict[str, str]:
     """A colour for each actor, those with stances first; when colours run out, bold."""
-    names = [name for stance in prediction.stances for name in (stance.source, stance.target)]
-    names += [actor.name for actor in sorted(prediction.actors, key=lambda actor: -len(actor.mentions))]
-    order = list(dict.fromkeys(names))
-    return {name: ";".join((_BOLD, *_ACTORS[index : index + 1])) for index, name in enumerate(order)}
+    order = enumerate(actor_order(prediction))
+    return {name: ";".join((_BOLD, *_ACTORS[index : index + 1])) for index, name in order}
 
 
 def _offsets(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, str]]:

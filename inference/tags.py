@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +13,9 @@ from .decode import Floats, softmax
 from .document import Document
 from .heads import Head
 from .schema import Article
+
+_FIELD = 1 << 40
+"""More than a field has characters, so that field and offset are one number in order."""
 
 Place = tuple[int, int, int]
 """Field (0 the title, 1 the text), start and end."""
@@ -54,11 +58,15 @@ class Tags:
             for span in tagged_spans(self.tokens[part], self.scores[part], self.head, self.joined[part])
         ]
 
-    def outside(self, place: Place) -> float:
-        """The probability that a place's first word is outside of all spans; 0 where it has no token."""
-        field, start, end = place
-        here = (self.tokens[:, 0] == field) & (self.tokens[:, 1] < end) & (self.tokens[:, 2] > start)
-        return float(softmax(self.scores[here][:1])[0, 0]) if here.any() else 0.0
+    def outside(self, places: Sequence[Place]) -> list[float]:
+        """The probability that the first token of each place is outside of all spans; 0 where it has no token."""
+        ends = self.tokens[:, 0] * _FIELD + self.tokens[:, 2]
+        firsts = np.searchsorted(ends, [field * _FIELD + start for field, start, _ in places], side="right")
+        found = []
+        for first, (field, _, end) in zip(firsts.tolist(), places, strict=True):
+            here = first < len(self.tokens) and self.tokens[first, 0] == field and self.tokens[first, 1] < end
+            found.append(float(softmax(self.scores[first])[0]) if here else 0.0)
+        return found
 
 
 def tagged_spans(

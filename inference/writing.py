@@ -66,21 +66,14 @@ def writer(path: str, keep: Sequence[str] = ()) -> Iterator[Write]:
         yield _json_line(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    target = Path(path)
-    if target.suffix.lower() not in (".jsonl", ".parquet"):
-        raise InputError(f"{path}: found the ending {target.suffix!r}, expected .jsonl or .parquet")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        if target.is_dir():
-            raise InputError(f"{path}: cannot be written: it is a directory")
-        with _json_file(partial) if target.suffix.lower() == ".jsonl" else _parquet_file(partial, keep) as write:
-            yield write
-        partial.replace(target)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):  # it may have its name by now, or never have been
-            partial.unlink()
+    suffix = Path(path).suffix
+    if suffix.lower() not in (".jsonl", ".parquet"):
+        raise InputError(f"{path}: found the ending {suffix!r}, expected .jsonl or .parquet")
+    with (
+        _appearing(path) as partial,
+        _json_file(partial) if suffix.lower() == ".jsonl" else _parquet_file(partial, keep) as write,
+    ):
+        yield write
 
 
 def write_text(path: str, text: str) -> None:
@@ -89,15 +82,30 @@ def write_text(path: str, text: str) -> None:
     Raises:
         InputError: it cannot be written.
     """
+    with _appearing(path) as partial:
+        partial.write_text(text, "utf-8", newline="")
+
+
+@contextmanager
+def _appearing(path: str) -> Iterator[Path]:
+    """Where a file is written until it is whole; then it takes its name.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, "utf-8", newline="")
+        if target.is_dir():
+            raise InputError(f"{path}: cannot be written: it is a directory")
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # it may have its name by now, or never have been
             partial.unlink()
 
 
@@ -112,31 +120,26 @@ def _json_line(file: Any) -> Write:
 def _json_file(path: Path) -> Iterator[Write]:
     with path.open("wb") as file:
         yield _json_line(file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager
 def _parquet_file(path: Path, keep: Sequence[str]) -> Iterator[Write]:
     schema = pa.schema([*SCHEMA, *((column, pa.string()) for column in keep)])
     rows: list[dict[str, Any]] = []
-    with path.open("wb") as file:
-        with pq.ParquetWriter(file, schema) as parquet:
+    with path.open("wb") as file, pq.ParquetWriter(file, schema) as parquet:
 
-            def write(record: dict[str, Any]) -> None:
-                rows.append(record | {column: _as_text(record.get(column)) for column in keep})
-                if len(rows) >= _ROWS:
-                    flush()
-
-            def flush() -> None:
-                parquet.write_table(pa.Table.from_pylist(rows, schema))
-                rows.clear()
-
-            yield write
-            if rows:
+        def write(record: dict[str, Any]) -> None:
+            rows.append(record | {column: _as_text(record.get(column)) for column in keep})
+            if len(rows) >= _ROWS:
                 flush()
-        file.flush()
-        os.fsync(file.fileno())
+
+        def flush() -> None:
+            parquet.write_table(pa.Table.from_pylist(rows, schema))
+            rows.clear()
+
+        yield write
+        if rows:
+            flush()
 
 
 def _as_text(value: Any) -> str | None:

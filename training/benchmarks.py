@@ -96,6 +96,11 @@ def _f1(truth: Labels, found: Labels) -> dict[str, Any]:
 
 def _span_f1(counts: Counter[tuple[str, str]], labels: Sequence[str]) -> dict[str, Any]:
     found, true, right = (sum(counts[kind, label] for label in labels) for kind in ("found", "true", "right"))
-    precision, recall = right / max(1, found), right / max(1, true)
-    f1 = 2 * precision * recall / max(1e-12, precision + recall)
+    precision, recall, f1 = precision_recall_f1(right, found, true)
     return {"precision": precision, "recall": recall, "micro_f1": f1, "support": true}
+
+
+def precision_recall_f1(right: int, found: int, true: int) -> tuple[float, float, float]:
+    """Precision, recall and F1 from the numbers of right, found and true things; 0 where there are none."""
+    precision, recall = right / max(1, found), right / max(1, true)
+    return precision, recall, 2 * precision * recall / max(1e-12, precision + recall)

@@ -10,6 +10,8 @@ from inference.heads import stance_head
 from inference.schema import OPPOSE, STANCE_LABELS, SUPPORT, Prediction
 from models.base import UNLABELLED, Example
 
+from .benchmarks import precision_recall_f1
+
 Triple = tuple[str, str, str]
 """Source, target and label of an article."""
 
@@ -82,6 +84,5 @@ def _found(prediction: Prediction) -> dict[_Place, str]:
 
 
 def _f1(right: int, found: int, true: int) -> dict[str, Any]:
-    precision, recall = right / max(1, found), right / max(1, true)
-    f1 = 2 * precision * recall / max(1e-12, precision + recall)
+    precision, recall, f1 = precision_recall_f1(right, found, true)
     return {"precision": precision, "recall": recall, "f1": f1, "support": true}
