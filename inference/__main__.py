@@ -55,16 +55,36 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="score files of articles", description="Score files of articles.")
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help=".jsonl, .csv or .parquet; - for JSON lines")
-    predict.add_argument("-o", "--output", required=True, help=".jsonl or .parquet; - for JSON lines")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT",
+                         help=".jsonl or .csv, also with .gz or .zst, or .parquet; a directory or a pattern of such "
+                         "files; - for JSON lines")  # fmt: skip
+    predict.add_argument("-o", "--output", required=True,
+                         help=".jsonl, also with .gz or .zst, or .parquet; with / at its end a directory of such "
+                         "files; - for JSON lines")  # fmt: skip
     predict.add_argument("--keep", action="append", default=[], metavar="COLUMN",
                          help="carry a column into the records; may be given several times")  # fmt: skip
+    only = predict.add_mutually_exclusive_group()
+    only.add_argument("--topics-only", action="store_true", help="leave out actors and stances")
+    only.add_argument("--stances-only", action="store_true", help="leave out topics")
+    predict.add_argument("--all-pairs", action="store_true",
+                         help="give the likelier leaning of all actors that a sentence names together")  # fmt: skip
+    predict.add_argument("--min-precision", type=_share, metavar="P",
+                         help="give only what had this precision on validation, such as 0.9")  # fmt: skip
+    predict.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    predict.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes to score with, by default a core each"
+    )
+    predict.add_argument("--part-rows", type=_positive, metavar="N", default=10_000,
+                         help="after how many articles an interrupted run can go on, by default 10000")  # fmt: skip
+    predict.add_argument("--metrics", metavar="FILE", help="tell in a JSON file how far the run is")
     _add_model(predict)
     predict.set_defaults(command=_predict)
 
     inspect = commands.add_parser("inspect", help="say what a bundle is", description="Say what a bundle is.")
     inspect.add_argument("model", metavar="MODEL", help=_MODEL)
     inspect.add_argument("--json", action="store_true", help="print the manifest as it is")
+    inspect.add_argument("--min-precision", type=_share, metavar="P",
+                         help="say instead which thresholds reach this precision, and what they leave")  # fmt: skip
     inspect.set_defaults(command=_inspect)
 
     show = commands.add_parser("show", help="score one article and show it", description="Score one article.")
@@ -76,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
     graph = commands.add_parser("graph", help="gather records into a network of actors",
                                 description="Gather records into a network of actors.")  # fmt: skip
-    graph.add_argument("records", nargs="+", metavar="RECORDS", help="what predict wrote; - for JSON lines")
+    graph.add_argument("records", nargs="+", metavar="RECORDS",
+                       help="what predict wrote, files, directories or patterns; - for JSON lines")  # fmt: skip
     graph.add_argument("-o", "--output", action="append", required=True, metavar="FILE",
                        help=".graphml, .csv (edge list) or .svg (picture); may be given several times")  # fmt: skip
     graph.add_argument("--top", type=_positive, default=30, metavar="N", help="actors of a picture, by default 30")
@@ -96,26 +117,49 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and up to 1")
+    return share
+
+
 def _predict(options: argparse.Namespace) -> int:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from .batch import predict_files
-    from .predictor import Predictor
+    from .predictor import Predictor, Wanted
 
-    predictor = Predictor.load(options.model, options.threads, options.device)
+    wanted = Wanted(not options.stances_only, not options.topics_only, options.all_pairs, options.min_precision)
+    predictor = Predictor.load(options.model, options.threads, options.device, wanted)
     with logging_redirect_tqdm():
-        counts = predict_files(predictor, options.inputs, options.output, options.keep)
-    parts = ", ".join(f"{counts[status]} {status}" for status in ("ok", "empty", "error"))
-    print(f"{counts.total()} articles: {parts} → {visible(options.output)}", file=sys.stderr)
-    return _SOME_FAILED if counts["error"] else 0
+        totals = predict_files(
+            predictor,
+            options.inputs,
+            options.output,
+            options.keep,
+            workers=options.workers,
+            part_rows=options.part_rows,
+            resume=options.resume,
+            metrics=options.metrics,
+        )
+    counts, *reasons = totals.lines()
+    print("\n".join([f"{counts} → {visible(options.output)}", *map(visible, reasons)]), file=sys.stderr)
+    return _SOME_FAILED if totals.statuses["error"] else 0
 
 
 def _inspect(options: argparse.Namespace) -> int:
     from .bundle import MANIFEST, Bundle
-    from .describe import describe
+    from .describe import describe, describe_precision
     from .locate import locate
 
     bundle = Bundle.open(locate(options.model)[0])
+    if options.min_precision:
+        _print(describe_precision(bundle, options.min_precision))
+        return 0
     _print((bundle.path / MANIFEST).read_text("utf-8") if options.json else describe(bundle))
     return 0
 
@@ -161,6 +205,7 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_HarmlessFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger(f"{__package__}.progress").setLevel(logging.INFO)
 
 
 class _HarmlessFormatter(logging.Formatter):

@@ -12,7 +12,9 @@ from .document import Document
 from .schema import OPPOSE, STANCE_LABELS, SUPPORT, Evidence, Span, Stance
 
 
-def article_stances(document: Document, probabilities: Floats, decisions: Decisions) -> tuple[Stance, ...]:
+def article_stances(
+    document: Document, probabilities: Floats, decisions: Decisions, all_pairs: bool = False
+) -> tuple[Stance, ...]:
     """Gather what sentences show of every ordered pair into its stances in the article.
 
     Support and opposition are gathered apart, by the bundle's rule; each that passes its threshold is a stance. A pair
@@ -22,6 +24,7 @@ def article_stances(document: Document, probabilities: Floats, decisions: Decisi
         document: the document.
         probabilities: calibrated, (pairs, 3), row for row `document.pairs`.
         decisions: the bundle's thresholds.
+        all_pairs: whether a pair that passes no threshold has its likelier leaning, too.
 
     Returns:
         Stances, most certain first.
@@ -30,7 +33,9 @@ def article_stances(document: Document, probabilities: Floats, decisions: Decisi
     for row, (pair, _) in enumerate(zip(document.pairs, probabilities, strict=True)):
         rows[pair.source, pair.target].append(row)
     found = [
-        stance for pair, places in rows.items() for stance in _stances(document, pair, places, probabilities, decisions)
+        stance
+        for pair, places in rows.items()
+        for stance in _stances(document, pair, places, probabilities, decisions, all_pairs)
     ]
     return tuple(sorted(found, key=lambda stance: (-stance.score, stance.source, stance.target)))
 
@@ -42,7 +47,12 @@ def sentence_span(document: Document, index: int) -> Span:
 
 
 def _stances(
-    document: Document, pair: tuple[str, str], rows: Sequence[int], probabilities: Floats, decisions: Decisions
+    document: Document,
+    pair: tuple[str, str],
+    rows: Sequence[int],
+    probabilities: Floats,
+    decisions: Decisions,
+    all_pairs: bool,
 ) -> Iterator[Stance]:
     """The stances of one pair.
 
@@ -52,12 +62,14 @@ def _stances(
         rows: of the pair in `probabilities`.
         probabilities: of all pairs.
         decisions: the bundle's rule and thresholds.
+        all_pairs: whether the likelier leaning is one without passing.
     """
     sentences = probabilities[rows]
     scores = gathered(sentences, decisions.articles.rule)
-    for label in (SUPPORT, OPPOSE):
-        column = STANCE_LABELS.index(label)
-        if scores[column] < getattr(decisions.articles, label):
+    columns = {label: STANCE_LABELS.index(label) for label in (SUPPORT, OPPOSE)}
+    likelier = max(columns, key=lambda label: scores[columns[label]])
+    for label, column in columns.items():
+        if scores[column] < getattr(decisions.articles, label) and not (all_pairs and label == likelier):
             continue
         shown = sentences[:, column]
         passing = np.flatnonzero(shown >= getattr(decisions.stances, label)).tolist()

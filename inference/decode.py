@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,12 +18,39 @@ _SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """What a threshold gave on validation.
+
+    Args:
+        threshold: the probability from which a label is given.
+        precision: share of what was given that was right.
+        coverage: share of what is right that was given.
+    """
+
+    threshold: float
+    precision: float
+    coverage: float
+
+
+NEVER = Point(float("inf"), 1.0, 0.0)
+"""A threshold that nothing passes."""
+
+
+@dataclass(frozen=True, slots=True)
 class TopicDecision:
-    """Platt scaling of one topic's score, and the probability from which the topic is assigned."""
+    """Platt scaling of one topic's score, and the probability from which the topic is assigned.
+
+    Args:
+        slope: what the score is multiplied by.
+        intercept: what is then added.
+        threshold: the probability from which the topic is assigned.
+        points: what other thresholds give, lowest first.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
     threshold: float = 0.5
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +79,15 @@ class ArticleDecision:
             likely as in the surest sentence.
         support: the probability from which a pair's stance in an article is `support`.
         oppose: the same for `oppose`.
+        support_points: what other thresholds of `support` give, lowest first.
+        oppose_points: the same for `oppose`.
     """
 
     rule: Rule = "best"
     support: float = 0.5
     oppose: float = 0.5
+    support_points: tuple[Point, ...] = ()
+    oppose_points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +103,39 @@ class Decisions:
         """Read what `dataclasses.asdict` wrote."""
         stances = dict(data["stances"])
         stances["bias"] = tuple(stances["bias"])
-        topics = {label: TopicDecision(**numbers) for label, numbers in data["topics"].items()}
+        topics = {
+            label: TopicDecision(**{**numbers, "points": _points(numbers["points"])})
+            for label, numbers in data["topics"].items()
+        }
         if data["articles"]["rule"] not in get_args(Rule):
             raise ValueError(f"rule {data['articles']['rule']!r} of articles, expected {' or '.join(get_args(Rule))}")
-        return cls(topics, StanceDecision(**stances), ArticleDecision(**data["articles"]))
+        articles: dict[str, Any] = dict(data["articles"])
+        for side in (SUPPORT, OPPOSE):
+            articles[f"{side}_points"] = _points(articles[f"{side}_points"])
+        return cls(topics, StanceDecision(**stances), ArticleDecision(**articles))
+
+    def at_precision(self, least: float) -> Decisions:
+        """The same with the lowest thresholds that reached a precision on validation.
+
+        Args:
+            least: the precision; a label that reached it nowhere is never given.
+        """
+        topics = {
+            label: replace(made, threshold=_reaching(made.points, least).threshold)
+            for label, made in self.topics.items()
+        }
+        articles = replace(
+            self.articles,
+            support=_reaching(self.articles.support_points, least).threshold,
+            oppose=_reaching(self.articles.oppose_points, least).threshold,
+        )
+        return replace(self, topics=topics, articles=articles)
+
+    def reached(self, least: float) -> dict[str, Point]:
+        """What `at_precision` gives of each topic, and of `support` and `oppose`."""
+        points = {label: made.points for label, made in self.topics.items()}
+        points |= {SUPPORT: self.articles.support_points, OPPOSE: self.articles.oppose_points}
+        return {label: _reaching(found, least) for label, found in points.items()}
 
     def topic_probabilities(self, scores: npt.ArrayLike) -> Floats:
         """Calibrated probabilities, (…, topics), from logits of the same shape."""
@@ -103,6 +163,14 @@ class Decisions:
         thresholds = np.array([self.stances.support, self.stances.oppose])
         passes = sides.max(axis=1, initial=0.0) >= thresholds[best]
         return np.where(passes, np.array(_SIDES)[best], STANCE_LABELS.index(NEUTRAL))
+
+
+def _points(data: Iterable[Mapping[str, float]]) -> tuple[Point, ...]:
+    return tuple(Point(**numbers) for numbers in data)
+
+
+def _reaching(points: Sequence[Point], least: float) -> Point:
+    return next((point for point in points if point.precision >= least), NEVER)
 
 
 def gathered(probabilities: Floats, rule: Rule) -> Floats:

@@ -18,6 +18,20 @@ def describe(bundle: Bundle) -> str:
     return "".join(visible(line).rstrip() + "\n" for line in _lines(bundle))
 
 
+def describe_precision(bundle: Bundle, least: float) -> str:
+    """The thresholds that reach a precision, and what they leave, in lines."""
+    lines = [f"{'at least ' + format(least, 'g'):24}{'threshold':>10}{'precision':>10}{'coverage':>10}"]
+    for label, point in bundle.manifest.decisions.reached(least).items():
+        never = not point.coverage
+        figures = (
+            "never reached".rjust(30)
+            if never
+            else f"{point.threshold:10.3f}{point.precision:10.3f}{point.coverage:10.3f}"
+        )
+        lines.append(f"{label:24}{figures}")
+    return "".join(visible(line) + "\n" for line in lines)
+
+
 def _lines(bundle: Bundle) -> Iterator[str]:
     manifest = bundle.manifest
     facts: Mapping[str, Any] = manifest.provenance
@@ -26,6 +40,7 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield _row("family", manifest.family)
     yield _row("recipe", ", ".join(f"{key} {facts[key]}" for key in ("name", "seed", "commit") if facts.get(key)))
     yield _row("encoder", _encoder(facts.get("encoder")))
+    yield _row("precision", str(facts.get("precision", "fp32")))
     if manifest.windows is not None:
         yield _row("windows", f"{manifest.windows.max_tokens} tokens")
     yield _row("heads", ", ".join(head.name for head in manifest.heads))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations
 
 from .actors import Mention
@@ -68,12 +68,12 @@ class Document:
             mentions: all of the article, in order of field and offset.
             only: where given, the only actors to pair.
         """
-        placed = tuple(
-            replace(each, mentions=_within(mentions, each.field, each.start, each.end)) for each in self.sentences
-        )
+        positions = [_position(mention.field, mention.start) for mention in mentions]
+        placed = tuple(_with(each, mentions, positions) for each in self.sentences)
         pairs = tuple(
             Pair(index, source, target)
             for index, sentence in enumerate(placed)
+            if sentence.mentions
             for source, target in permutations([name for name in sentence.names if only is None or name in only], 2)
         )
         return Document(self.article, tuple(mentions), placed, pairs)
@@ -83,17 +83,18 @@ class Document:
         return self.article.field(sentence.field)[sentence.start : sentence.end]
 
 
-def _within(mentions: Sequence[Mention], field: Field, start: int, end: int) -> tuple[Mention, ...]:
-    """The mentions inside a sentence; `mentions` are sorted by field and start."""
-    key = _position(field, start)
-    first = bisect_right(mentions, (key[0], key[1] - 1), key=lambda mention: _position(mention.field, mention.start))
-    inside = []
-    for mention in mentions[first:]:
-        if mention.field != field or mention.start >= end:
-            break
-        if mention.end <= end:
-            inside.append(mention)
-    return tuple(inside)
+def _with(sentence: Sentence, mentions: Sequence[Mention], positions: Sequence[tuple[bool, int]]) -> Sentence:
+    """A sentence with the mentions that lie in it.
+
+    Args:
+        sentence: the sentence.
+        mentions: all of the article, in order.
+        positions: where each begins.
+    """
+    first = bisect_left(positions, _position(sentence.field, sentence.start))
+    end = bisect_left(positions, _position(sentence.field, sentence.end), first)
+    inside = tuple(mention for mention in mentions[first:end] if mention.end <= sentence.end)
+    return Sentence(sentence.field, sentence.start, sentence.end, inside) if inside or sentence.mentions else sentence
 
 
 def _position(field: Field, start: int) -> tuple[bool, int]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ArticleError, InputError
+from .inputs import expand
 from .reading import Row, check_input, read_rows
 from .schema import OPPOSE, SUPPORT
+from .writing import OUTPUTS
 
 
 @dataclass(slots=True)
@@ -63,14 +65,14 @@ def edges(paths: Sequence[str]) -> list[Edge]:
     A record's date is its column `date`, where it has one; dates are compared as text, as ISO 8601 allows.
 
     Args:
-        paths: `.jsonl` or `.parquet` files that `predict` wrote, or `-` for JSON lines.
+        paths: files that `predict` wrote, directories and patterns of them, see `inputs.expand`; or `-` for JSON lines.
 
     Raises:
         InputError: a file cannot be read, or a row is no record.
     """
     found: dict[tuple[str, str], Edge] = {}
-    for path in paths:
-        check_input(path, (".jsonl", ".parquet"))
+    for path in expand(paths):
+        check_input(path, OUTPUTS)
         for row in read_rows(path, required="stances"):
             seen: set[tuple[str, str]] = set()
             for stance in _stances(row):

@@ -84,7 +84,7 @@ class Lexicon:
 
     def form(self, words: str) -> str | None:
         """The form that words are, whatever their quotes and hyphens; None where they are none."""
-        return self._spellings.get(folded(words))
+        return self._spellings.get(words) or self._spellings.get(folded(words))
 
 
 class Namer:
@@ -164,6 +164,8 @@ class Namer:
 
     def _remember(self, words: str, name: str) -> None:
         """What shorter forms of a mention would be."""
+        if len(words.split()) < 2:
+            return
         parts = _untitled(words).split()
         if len(parts) > 1:
             self._last.setdefault(folded(parts[-1]), name)

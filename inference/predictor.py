@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
 from .aggregate import article_stances
 from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
+from .decode import Decisions
 from .document import Document
 from .errors import ArticleError
 from .heads import ACTORS, STANCES, TOPICS, Heads, actor_head
@@ -24,27 +27,66 @@ BUFFER_ARTICLES = 256
 Input = Article | Mapping[str, Any] | ArticleError
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What records are to hold.
+
+    Args:
+        topics: whether they hold topics.
+        stances: whether they hold actors and stances.
+        all_pairs: whether they hold the likelier leaning of every two actors of a sentence, likely or not.
+        min_precision: what topics and stances must have reached on validation to be given; None leaves the bundle's own
+            thresholds, which are for the best F1.
+    """
+
+    topics: bool = True
+    stances: bool = True
+    all_pairs: bool = False
+    min_precision: float | None = None
+
+
 class Predictor:
-    """A loaded bundle.
+    """A bundle to score with; what it needs of it is loaded when it is first needed.
 
     Args:
         bundle: a verified bundle.
         model: what predictions say of it.
         threads: threads to score with; None leaves the choice to ONNX Runtime.
         device: "cpu" or "cuda".
+        wanted: what predictions hold.
     """
 
     def __init__(
-        self, bundle: Bundle, model: ModelInfo | None = None, threads: int | None = None, device: str = "cpu"
+        self,
+        bundle: Bundle,
+        model: ModelInfo | None = None,
+        threads: int | None = None,
+        device: str = "cpu",
+        wanted: Wanted = Wanted(),
     ) -> None:
         self.bundle = bundle
         self.model = model or ModelInfo(bundle.digest)
-        self._decisions = bundle.manifest.decisions
-        self._mentions = MentionFinder(bundle.lexicon())
-        self._scorer = _scorer(bundle, threads, device)
+        self.threads = threads
+        self.wanted = wanted
+        self._device = device
+        self._decisions = _decisions(bundle.manifest.decisions, wanted)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it loads the same bundle for itself."""
+        return Predictor, (self.bundle, self.model, self.threads, self._device, self.wanted)
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return _scorer(self.bundle, self.threads, self._device)
+
+    @cached_property
+    def _mentions(self) -> MentionFinder:
+        return MentionFinder(self.bundle.lexicon())
 
     @classmethod
-    def load(cls, model: str | PathLike[str], threads: int | None = None, device: str = "cpu") -> Predictor:
+    def load(
+        cls, model: str | PathLike[str], threads: int | None = None, device: str = "cpu", wanted: Wanted = Wanted()
+    ) -> Predictor:
         """Load a bundle from a directory, or a registered model by its MLflow URI.
 
         Raises:
@@ -52,23 +94,32 @@ class Predictor:
         """
         path, name, version = locate(model)
         bundle = Bundle.open(path)
-        return cls(bundle, ModelInfo(bundle.digest, name, version), threads, device)
+        return cls(bundle, ModelInfo(bundle.digest, name, version), threads, device, wanted)
 
-    def predict(self, articles: Iterable[Input]) -> Iterator[Prediction]:
+    def with_threads(self, threads: int) -> Predictor:
+        """The same on another number of threads."""
+        return Predictor(self.bundle, self.model, threads, self._device, self.wanted)
+
+    def predict(self, articles: Iterable[Input], first: int = 1) -> Iterator[Prediction]:
         """Score articles, or mappings with the same keys.
 
         What cannot be scored comes out with the status `error` and the reason, and so does an
         `ArticleError` that a reader put in an article's place.
 
+        Args:
+            articles: any number of them; few are held at a time.
+            first: number of the first, which is its id where it has none, and so on.
+
         Yields:
             One prediction an article, in order.
         """
-        prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=1))
+        prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=first))
         for chunk in groups(prepared, BUFFER_ARTICLES):
             documents = [item for item in chunk if isinstance(item, Document)]
             readings = self._scorer.read(documents)
             topics = [self._topics(reading) for reading in readings]
-            documents = [self._completed(*each) for each in zip(documents, readings, topics, strict=True)]
+            if self.wanted.stances:
+                documents = [self._completed(*each) for each in zip(documents, readings, topics, strict=True)]
             scored = zip(documents, topics, self._scorer.score_pairs(documents, readings), strict=True)
             for item in chunk:
                 yield self._labelled(*next(scored)) if isinstance(item, Document) else item
@@ -106,12 +157,12 @@ class Predictor:
         stances: tuple[Stance, ...] = ()
         if self.bundle.manifest.has(STANCES):
             probabilities = self._decisions.stance_probabilities(scores.stances)
-            stances = article_stances(document, probabilities, self._decisions)
+            stances = article_stances(document, probabilities, self._decisions, self.wanted.all_pairs)
         return Prediction(
             id=document.article.id,
             status="ok",
             error=None,
-            topics=topics,
+            topics=topics if self.wanted.topics else (),
             actors=_actors(document),
             stances=stances,
             model=self.model,
@@ -131,6 +182,10 @@ class Predictor:
         return Prediction(id, status, reason, (), (), (), self.model)
 
 
+def _decisions(decisions: Decisions, wanted: Wanted) -> Decisions:
+    return decisions if wanted.min_precision is None else decisions.at_precision(wanted.min_precision)
+
+
 def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
     manifest = bundle.manifest
     if manifest.windows is None:
@@ -138,12 +193,12 @@ def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
 
         topics = len(manifest.topics) if manifest.has(TOPICS) else 0
         return LinearScorer.load(bundle.path / SKOPS, topics)
-    from .window_scorer import WindowScorer, onnx_encode
+    from .window_scorer import WindowScorer
     from .windows import Windower
 
     windower = Windower.from_file(bundle.path / TOKENIZER, manifest.windows)
     heads = Heads.from_file(bundle.path / HEADS, manifest.heads)
-    return WindowScorer(windower, heads, onnx_encode(bundle.path / ONNX, threads, device))
+    return WindowScorer.of_onnx(windower, heads, bundle.path / ONNX, threads, device)
 
 
 def _actors(document: Document) -> tuple[Actor, ...]:

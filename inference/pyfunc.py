@@ -30,7 +30,8 @@ class DetenteModel:
         """
         rows = cast("list[dict[str, Any]]", model_input.to_dict(orient="records"))
         records = [prediction.to_dict() for prediction in self._predictor.predict(rows)]
-        return pd.DataFrame(records, columns=list(_COLUMNS), index=model_input.index)
+        # By itself pandas makes NaN of None in a column of strings, and NaN is no JSON.
+        return pd.DataFrame(records, columns=list(_COLUMNS), index=model_input.index, dtype=object)
 
 
 def _load_pyfunc(path: str) -> DetenteModel:

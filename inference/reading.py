@@ -1,12 +1,16 @@
-"""Rows of JSON lines, CSV and Parquet files, one at a time."""
+"""Rows of JSON lines, CSV and Parquet files, compressed or not, one at a time."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +19,10 @@ from .schema import Article
 
 _PARQUET_ROWS = 512
 _CSV_CELL = 2**31 - 1
-SUFFIXES = (".jsonl", ".csv", ".parquet")
+_INVALID = re.compile("[\udc80-\udcff]")
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_DECOMPRESSED_BYTES = 2**18
+SUFFIXES = (".jsonl", ".csv", ".parquet", ".jsonl.gz", ".jsonl.zst", ".csv.gz", ".csv.zst")
 ARTICLE_SUFFIXES = (".txt", ".json", *SUFFIXES)
 
 
@@ -32,27 +39,31 @@ class Row:
     content: dict[str, Any] | ArticleError
 
 
-def read_rows(path: str, required: str = "text") -> Iterator[Row]:
+def read_rows(path: str, required: str = "text", skip: int = 0) -> Iterator[Row]:
     """Read a file row by row; a row that cannot be read does not stop the others.
 
     Args:
-        path: a `.jsonl`, `.csv` or `.parquet` file, or `-` for JSON lines from standard input.
+        path: a file with one of the endings of `SUFFIXES`, or `-` for JSON lines from standard input.
         required: the column without which the file is of no use.
+        skip: rows at the beginning that are left out unread; one that cannot be read counts as well.
 
     Raises:
         InputError: the file as a whole cannot be read, or has no such column.
     """
     check_input(path)
-    suffix = Path(path).suffix.lower()
+    form, compression = (".jsonl", None) if path == "-" else kind(path)
     try:
         if path == "-":
-            yield from _json_lines(sys.stdin.buffer, "standard input", required)
-        elif suffix == ".parquet":
-            yield from _parquet(path, required)
+            yield from _json_lines(sys.stdin.buffer, "standard input", required, skip)
+        elif form == ".parquet":
+            yield from _parquet(path, required, skip)
         else:
-            with Path(path).open("rb") as file:
-                yield from (_json_lines if suffix == ".jsonl" else _csv)(file, path, required)
+            with _opened(path, compression) as file:
+                yield from (_json_lines if form == ".jsonl" else _csv)(file, path, required, skip)
     except OSError as error:
+        # What the system refuses has a number; what the decompression refuses has none.
+        if compression and error.errno is None:
+            raise InputError(f"{path}: not a whole {compression} file: {error}") from error
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
@@ -70,9 +81,34 @@ def check_input(path: str, suffixes: Sequence[str] = SUFFIXES) -> None:
         return
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
-    suffix = Path(path).suffix.lower()
-    if suffix not in suffixes:
-        raise InputError(f"{path}: found the ending {suffix or '(none)'!r}, expected one of {', '.join(suffixes)}")
+    kind(path, suffixes)
+
+
+def kind(path: str, suffixes: Sequence[str] = SUFFIXES) -> tuple[str, str | None]:
+    """What a file is, by its name.
+
+    Args:
+        path: the file, which need not be there.
+        suffixes: the endings of the kinds that are known.
+
+    Returns:
+        The ending without that of the compression, such as `.jsonl`, and the compression: `gzip`, `zstd` or None.
+
+    Raises:
+        InputError: it is of no known kind.
+    """
+    found = ending(path)
+    if found not in suffixes:
+        raise InputError(f"{path}: found the ending {found or '(none)'!r}, expected one of {', '.join(suffixes)}")
+    compressed = Path(found).suffix if found.count(".") > 1 else ""
+    return found.removesuffix(compressed), _COMPRESSIONS.get(compressed)
+
+
+def ending(path: str) -> str:
+    """The ending of a name in small letters, that of a compression with the one before it: `.jsonl.gz`."""
+    endings = [suffix.lower() for suffix in Path(path).suffixes]
+    compressed = bool(endings) and endings[-1] in _COMPRESSIONS
+    return "".join(endings[-2:] if compressed else endings[-1:])
 
 
 def read_article(path: str, id: str | None = None) -> Article:
@@ -88,10 +124,10 @@ def read_article(path: str, id: str | None = None) -> Article:
         ArticleError: the article cannot be read.
     """
     check_input(path, ARTICLE_SUFFIXES)
-    suffix = Path(path).suffix.lower()
-    if path == "-" or suffix == ".txt":
+    found = ending(path)
+    if path == "-" or found == ".txt":
         return _plain_article(path)
-    rows = _json_articles(path) if suffix == ".json" else read_rows(path)
+    rows = _json_articles(path) if found == ".json" else read_rows(path)
     for number, row in enumerate(rows, start=1):
         try:
             article = _article(row.content, str(number))
@@ -138,11 +174,25 @@ def _decoded(path: str) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _json_lines(file: BinaryIO, name: str, required: str) -> Iterator[Row]:
+@contextmanager
+def _opened(path: str, compression: str | None) -> Iterator[BinaryIO]:
+    with Path(path).open("rb") as file:
+        if compression is None:
+            yield file
+            return
+        import pyarrow as pa
+
+        if not Path(path).stat().st_size:
+            raise InputError(f"{path}: not a whole {compression} file: it is empty")
+        # pyarrow reads on where a member or frame ends and another begins, and refuses one without an end.
+        with pa.input_stream(file, compression=compression) as stream:
+            yield io.BufferedReader(stream, _DECOMPRESSED_BYTES)
+
+
+def _json_lines(file: BinaryIO, name: str, required: str, skip: int) -> Iterator[Row]:
     missing = True
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
+    lines = ((number, line) for number, line in enumerate(file, start=1) if not line.isspace())
+    for number, line in islice(lines, skip, None):
         row = _json_row(line, f"{name}, line {number}")
         if missing and isinstance(row.content, dict):
             _require(required, row.content, row.place)
@@ -162,16 +212,17 @@ def _json_row(line: bytes, place: str) -> Row:
     return Row(place, content)
 
 
-def _csv(file: BinaryIO, name: str, required: str) -> Iterator[Row]:
+def _csv(file: BinaryIO, name: str, required: str, skip: int) -> Iterator[Row]:
     # Invalid bytes come through as lone surrogates, so that the row they stand in can be named.
-    reader = csv.reader((line.decode("utf-8", "surrogateescape") for line in file), strict=True)
-    header = [column.removeprefix("\ufeff") for column in _cells(reader, name) or []]
-    if not header:
+    lines = (line.decode("utf-8" if before else "utf-8-sig", "surrogateescape") for before, line in enumerate(file))
+    reader = csv.reader(lines, strict=True)
+    rows = (cells for cells in iter(lambda: _cells(reader, name), None) if cells)
+    header = next(rows, None)
+    if header is None:
         return
-    _require(required, header, f"{name}, line 1")
-    while (cells := _cells(reader, name)) is not None:
-        if cells:
-            yield _csv_row(header, cells, f"{name}, line {reader.line_num}", required)
+    _require(required, header, f"{name}, line {reader.line_num}")
+    for cells in islice(rows, skip, None):
+        yield _csv_row(header, cells, f"{name}, line {reader.line_num}", required)
 
 
 def _cells(reader: Any, name: str) -> list[str] | None:
@@ -193,26 +244,51 @@ def _csv_row(header: list[str], cells: list[str], place: str, required: str) -> 
         return Row(place, ArticleError(f"{place}: found {len(cells)} cells, expected {len(header)}"))
     content = dict(zip(header, cells, strict=True))
     for column, cell in content.items():
-        if any("\udc80" <= character <= "\udcff" for character in cell):
+        if _INVALID.search(cell):
             id = content.get("id")
             return Row(place, ArticleError(f"{place}: column {column!r} is not valid UTF-8", id))
     return Row(place, {column: cell for column, cell in content.items() if cell or column == required})
 
 
-def _parquet(path: str, required: str) -> Iterator[Row]:
+def parquet_rows(path: str) -> int | None:
+    """Rows of a Parquet file by what it says of itself; None of any other file, or of one that is broken."""
+    if ending(path) != ".parquet":
+        return None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with Path(path).open("rb") as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _parquet(path: str, required: str, skip: int) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Opened here, since pyarrow takes no name that is not UTF-8.
+        with Path(path).open("rb") as opened, pq.ParquetFile(opened) as file:
             _require(required, file.schema_arrow.names, path)
-            number = 0
-            for batch in file.iter_batches(_PARQUET_ROWS):
+            groups, number = _groups(file.metadata, skip)
+            for batch in file.iter_batches(_PARQUET_ROWS, groups):
                 for index in range(batch.num_rows):
                     number += 1
-                    yield _parquet_row(batch.slice(index, 1), f"{path}, row {number}")
+                    if number > skip:
+                        yield _parquet_row(batch.slice(index, 1), f"{path}, row {number}")
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a whole Parquet file: {error}") from error
+
+
+def _groups(metadata: Any, skip: int) -> tuple[list[int], int]:
+    """The row groups that are left when those are gone that `skip` covers whole, and the rows that are gone."""
+    gone = first = 0
+    while first < metadata.num_row_groups and gone + metadata.row_group(first).num_rows <= skip:
+        gone += metadata.row_group(first).num_rows
+        first += 1
+    return list(range(first, metadata.num_row_groups)), gone
 
 
 def _parquet_row(row: Any, place: str) -> Row:

@@ -13,8 +13,10 @@ _LINE = re.compile(r"[^\n\r\u2028\u2029]+")
 # Scraped pages glue sentences together ("until morning.The"), and Chinese and Japanese have no space.
 # Possessive repeats and the look back keep the time linear on a million full stops or spaces.
 _END = re.compile(
-    r"(?<![.!?…])[.!?…]++[\"'”’)\]»]*+(?=\s++[\"'“‘(\[«¿¡—–-]*+\s*+[^\W_a-z]|\s*+$)"
-    r"|(?<=[a-z]{3})[.!?](?=[A-Z][a-z])|[。！？]+"
+    # What any end begins with comes first: such a place is found many times as fast.
+    r"[.!?…。！？](?:"
+    r"(?<=[.!?…])(?<![.!?…].)[.!?…]*+[\"'”’)\]»]*+(?=\s++[\"'“‘(\[«¿¡—–-]*+\s*+[^\W_a-z]|\s*+$)"
+    r"|(?<=[a-z]{3}[.!?])(?=[A-Z][a-z])|(?<=[。！？])[。！？]*+)"
 )
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'“‘—–-])(?:"

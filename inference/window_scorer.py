@@ -21,9 +21,16 @@ Encode = Callable[[Batch], States]
 """Token states of a batch, (B, T, H)."""
 
 BATCH_TOKENS = 4096
-"""Tokens of a batch, padding included: enough to fill the cores, little enough for their caches."""
+"""Tokens of a batch in torch and on a GPU, padding included."""
+
+ONE_BY_ONE = 1
+"""Tokens of a batch in ONNX Runtime on a CPU: no batch. A window fills a core, more of them only its caches; and what
+is read alone is padded by nothing and cannot depend on its neighbours."""
 
 _SURE = 30.0
+
+_SLOW = ["SkipLayerNormFusion"]
+"""Of ONNX Runtime's rewritings: on a CPU a sum and a normalisation apart take a third of the fused one's time."""
 
 
 class WindowScorer(Scorer):
@@ -33,12 +40,22 @@ class WindowScorer(Scorer):
         windower: cuts documents.
         heads: what is read off.
         encode: the encoder, in ONNX Runtime or torch.
+        batch_tokens: tokens of a batch at most, padding included; a batch has one window at least.
     """
 
-    def __init__(self, windower: Windower, heads: Heads, encode: Encode) -> None:
+    def __init__(self, windower: Windower, heads: Heads, encode: Encode, batch_tokens: int = BATCH_TOKENS) -> None:
         self._windower = windower
         self._heads = heads
         self._encode = encode
+        self._batch_tokens = batch_tokens
+
+    @classmethod
+    def of_onnx(
+        cls, windower: Windower, heads: Heads, model: Path, threads: int | None = None, device: str = "cpu"
+    ) -> WindowScorer:
+        """A scorer by ONNX Runtime, see `onnx_encode`."""
+        encode = onnx_encode(model, threads, device)
+        return cls(windower, heads, encode, ONE_BY_ONE if device == "cpu" else BATCH_TOKENS)
 
     def read(self, documents: Sequence[Document], others: bool = False) -> list[Reading]:
         """See `Scorer.read`; what is kept is every window with its token states."""
@@ -71,7 +88,7 @@ class WindowScorer(Scorer):
     def _states(self, windows: Sequence[Window]) -> list[States]:
         """Token states of each window, (T, H), special tokens included."""
         states: list[States] = [np.zeros((0, 0), dtype=np.float32)] * len(windows)
-        for batch in batches([len(window.ids) for window in windows], BATCH_TOKENS):
+        for batch in batches([len(window.ids) for window in windows], self._batch_tokens):
             found = self._encode(collate([windows[place] for place in batch], self._windower.settings.pad))
             for row, place in zip(found, batch, strict=True):
                 states[place] = row[: len(windows[place].ids)]
@@ -131,7 +148,7 @@ def onnx_encode(model: Path, threads: int | None = None, device: str = "cpu") ->
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or 0
     try:
-        session = ort.InferenceSession(str(model), options, providers=[providers[device]])
+        session = ort.InferenceSession(str(model), options, providers=[providers[device]], disabled_optimizers=_SLOW)
     except Exception as error:  # onnxruntime's errors have no base of their own
         raise BundleError(f"{model}: onnxruntime {ort.__version__} cannot load it: {error}") from error
 

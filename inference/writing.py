@@ -1,12 +1,15 @@
-"""Records to JSON lines or Parquet; a file appears whole or not at all."""
+"""Records to JSON lines or Parquet."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import InputError
+from .reading import ending
 from .schema import printable
 
-Write = Callable[[dict[str, Any]], None]
+Append = Callable[[bytes], None]
 
-_ROWS = 1024
+SCHEMA_VERSION = 1
+"""Raise it when a field of the record changes its name, type or meaning."""
+
+_GROUP_ROWS = 4096
 _SPAN = pa.struct([("field", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("quote", pa.string())])
 SCHEMA = pa.schema(
     [
@@ -47,48 +54,136 @@ SCHEMA = pa.schema(
 """The record in Arrow's types."""
 
 
-@contextmanager
-def writer(path: str, keep: Sequence[str] = ()) -> Iterator[Write]:
-    """Open an output; the file takes its name only when all is written.
+@dataclass(frozen=True, slots=True)
+class Format(ABC):
+    """How records lie in a file. Encoding them is apart from writing, so that many processes can do it for one.
 
     Args:
-        path: a `.jsonl` or `.parquet` file, or `-` for JSON lines on standard output.
-        keep: what records have beyond their own fields; in Parquet these are columns of text, in JSON where they are
-            none.
+        ending: of its files.
+        keep: what records have beyond their own fields.
+    """
 
-    Yields:
-        A function that takes one record.
+    ending: str
+    keep: tuple[str, ...] = ()
+
+    @abstractmethod
+    def encode(self, records: Sequence[Mapping[str, Any]]) -> bytes:
+        """Records as `open` takes them."""
+
+    @abstractmethod
+    def open(self, path: Path, metadata: Mapping[str, str]) -> Any:
+        """A context that takes encoded records, in order, and leaves a whole file.
+
+        Args:
+            path: the file.
+            metadata: what the file says of itself, where its kind can.
+        """
+
+    @abstractmethod
+    def join(self, parts: Sequence[Path], target: Path) -> None:
+        """Write the records of one or more files into one."""
+
+
+class JsonLines(Format):
+    """JSON lines, as they are or compressed; kept values are what JSON has them as."""
+
+    def encode(self, records: Sequence[Mapping[str, Any]]) -> bytes:
+        """See `Format.encode`; compressed, they are a gzip member or a zstd frame, which can follow one another."""
+        lines = b"".join(printable(_json(record)).encode() + b"\n" for record in records)
+        if self.ending == ".jsonl.gz":
+            return gzip.compress(lines, compresslevel=6, mtime=0)
+        return bytes(pa.compress(lines, "zstd", asbytes=True)) if self.ending == ".jsonl.zst" else lines
+
+    @contextmanager
+    def open(self, path: Path, metadata: Mapping[str, str]) -> Iterator[Append]:
+        """See `Format.open`; JSON lines say nothing of themselves."""
+        with path.open("wb") as file:
+            yield file.write  # type: ignore[misc]
+            if not file.tell():
+                file.write(self.encode([]))  # an empty file is none that gzip and zstd can read
+
+    def join(self, parts: Sequence[Path], target: Path) -> None:
+        """See `Format.join`."""
+        with target.open("wb") as file:
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, file, 1 << 20)
+
+
+class Parquet(Format):
+    """Parquet; kept columns have one type, text, with JSON where a value is none."""
+
+    def encode(self, records: Sequence[Mapping[str, Any]]) -> bytes:
+        """See `Format.encode`; a stream of Arrow's."""
+        rows = [{**record, **{column: _as_text(record.get(column)) for column in self.keep}} for record in records]
+        table = pa.Table.from_pylist(rows, self._schema())
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        return bytes(sink.getvalue())
+
+    @contextmanager
+    def open(self, path: Path, metadata: Mapping[str, str]) -> Iterator[Append]:
+        """See `Format.open`."""
+        schema = self._schema().with_metadata(dict(metadata))
+        waiting: list[pa.Table] = []
+        with path.open("wb") as file, pq.ParquetWriter(file, schema) as parquet:
+
+            def flush() -> None:
+                parquet.write_table(pa.concat_tables(waiting).replace_schema_metadata(schema.metadata), _GROUP_ROWS)
+                waiting.clear()
+
+            def append(encoded: bytes) -> None:
+                waiting.append(pa.ipc.open_stream(encoded).read_all())
+                if sum(table.num_rows for table in waiting) >= _GROUP_ROWS:
+                    flush()
+
+            yield append
+            if waiting:
+                flush()
+
+    def join(self, parts: Sequence[Path], target: Path) -> None:
+        """See `Format.join`."""
+        with target.open("wb") as file, pq.ParquetWriter(file, pq.read_schema(parts[0])) as parquet:
+            for part in parts:
+                with pq.ParquetFile(part) as source:
+                    for group in range(source.num_row_groups):
+                        parquet.write_table(source.read_row_group(group))
+
+    def _schema(self) -> pa.Schema:
+        return pa.schema([*SCHEMA, *((column, pa.string()) for column in self.keep)])
+
+
+_FORMATS: Mapping[str, type[Format]] = {
+    ".jsonl": JsonLines,
+    ".parquet": Parquet,
+    ".jsonl.gz": JsonLines,
+    ".jsonl.zst": JsonLines,
+}
+OUTPUTS = tuple(_FORMATS)
+
+
+def format_of(path: str, keep: Sequence[str] = ()) -> Format:
+    """The format that an output's name asks for.
+
+    Args:
+        path: a file, a directory of parts where it ends in `/`, or `-` for JSON lines.
+        keep: what records have beyond their own fields.
 
     Raises:
-        InputError: the ending is another, or the file cannot be written.
+        InputError: it has another ending, or what is to be kept has the name of a field of the record.
     """
-    if path == "-":
-        yield _json_line(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-        return
-    suffix = Path(path).suffix
-    if suffix.lower() not in (".jsonl", ".parquet"):
-        raise InputError(f"{path}: found the ending {suffix!r}, expected .jsonl or .parquet")
-    with (
-        _appearing(path) as partial,
-        _json_file(partial) if suffix.lower() == ".jsonl" else _parquet_file(partial, keep) as write,
-    ):
-        yield write
+    taken = [column for column in keep if column in SCHEMA.names]
+    if taken:
+        raise InputError(f"--keep {taken[0]}: the record has a field of this name")
+    found = ".jsonl" if path == "-" else ending(path.rstrip("/"))
+    if found not in _FORMATS:
+        raise InputError(f"{path}: found the ending {found!r}, expected one of {', '.join(OUTPUTS)}")
+    return _FORMATS[found](found, tuple(dict.fromkeys(keep)))
 
 
 def write_text(path: str, text: str) -> None:
     """Write a file in UTF-8; it appears whole or not at all.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    with _appearing(path) as partial:
-        partial.write_text(text, "utf-8", newline="")
-
-
-@contextmanager
-def _appearing(path: str) -> Iterator[Path]:
-    """Where a file is written until it is whole; then it takes its name.
 
     Raises:
         InputError: it cannot be written.
@@ -98,10 +193,8 @@ def _appearing(path: str) -> Iterator[Path]:
     try:
         if target.is_dir():
             raise InputError(f"{path}: cannot be written: it is a directory")
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(target)
+        partial.write_text(text, "utf-8", newline="")
+        settle(partial, target)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
@@ -109,37 +202,21 @@ def _appearing(path: str) -> Iterator[Path]:
             partial.unlink()
 
 
-def _json_line(file: Any) -> Write:
-    def write(record: dict[str, Any]) -> None:
-        file.write(printable(_json(record)).encode() + b"\n")
-
-    return write
-
-
-@contextmanager
-def _json_file(path: Path) -> Iterator[Write]:
-    with path.open("wb") as file:
-        yield _json_line(file)
+def settle(partial: Path, target: Path) -> None:
+    """Give a written file its name, once it is on the disk and so that it stays there."""
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(target)
+    sync_folder(target.parent)
 
 
-@contextmanager
-def _parquet_file(path: Path, keep: Sequence[str]) -> Iterator[Write]:
-    schema = pa.schema([*SCHEMA, *((column, pa.string()) for column in keep)])
-    rows: list[dict[str, Any]] = []
-    with path.open("wb") as file, pq.ParquetWriter(file, schema) as parquet:
-
-        def write(record: dict[str, Any]) -> None:
-            rows.append(record | {column: _as_text(record.get(column)) for column in keep})
-            if len(rows) >= _ROWS:
-                flush()
-
-        def flush() -> None:
-            parquet.write_table(pa.Table.from_pylist(rows, schema))
-            rows.clear()
-
-        yield write
-        if rows:
-            flush()
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _as_text(value: Any) -> str | None:

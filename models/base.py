@@ -67,16 +67,12 @@ class Example:
         return self.others.get(head.name, np.full(len(self.document.pairs), UNLABELLED))
 
 
-class Family(Protocol):
-    """A kind of model: fits examples, scores documents, writes its files into a bundle."""
+class Model(Protocol):
+    """What is fitted: scores documents, writes its files into a bundle."""
 
     @property
     def windows(self) -> WindowSettings | None:
         """How it cuts articles, None where it reads them whole."""
-        ...
-
-    def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
-        """Learn from `train`; `validation` decides only when to stop."""
         ...
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
@@ -93,6 +89,23 @@ class Family(Protocol):
 
     def export(self, directory: Path) -> None:
         """Write the model's files, all but the manifest and the lexicon."""
+        ...
+
+
+class Family(Model, Protocol):
+    """A kind of model: fits examples, and is what it has fitted."""
+
+    def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
+        """Learn from `train`; `validation` decides only when to stop."""
+        ...
+
+    def quantized(self, documents: Sequence[Document], spared: int = 0) -> Model | None:
+        """The fitted model with its encoder in 8-bit integers, None where it has no encoder.
+
+        Args:
+            documents: such as will be read, a hundred or more; scales are found from them.
+            spared: how many matrix products stay in fp32, those that would err most.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from inference.decode import (
     ArticleDecision,
     Decisions,
     Floats,
+    Point,
     Rule,
     StanceDecision,
     TopicDecision,
@@ -29,6 +30,14 @@ Labels = npt.NDArray[np.int64]
 
 _THRESHOLDS = np.linspace(0.1, 0.9, 33)
 """Of stances in articles, those that are tried."""
+
+_SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
+
+_LEAST_GIVEN = 5
+"""Labels that a threshold must have given for its precision to be believed."""
+
+_STEP = 0.005
+"""How much more precise one threshold must be than the one below it to be worth noting."""
 
 _PRIOR = 1e-2
 """Pull of every fitted number towards no change, per example: few positives must not run away."""
@@ -76,11 +85,12 @@ def fit_articles(probabilities: Floats, labels: Labels, pairs: Labels) -> Articl
     """
     groups = [np.flatnonzero(pairs == number) for number in np.unique(pairs)]
     leanings = np.array([_prevailing(labels[rows]) for rows in groups])
-    found = [
-        (f1, ArticleDecision(rule, *thresholds))
-        for rule in get_args(Rule)
-        for f1, thresholds in [_best_pair(np.stack([gathered(probabilities[rows], rule) for rows in groups]), leanings)]
-    ]
+    found = []
+    for rule in get_args(Rule):
+        scores = np.stack([gathered(probabilities[rows], rule) for rows in groups])
+        f1, thresholds = _best_pair(scores, leanings)
+        points = [precision_points(scores[:, side], leanings == side) for side in _SIDES]
+        found.append((f1, ArticleDecision(rule, *thresholds, *points)))
     return max(found, key=lambda item: item[0])[1]
 
 
@@ -97,7 +107,7 @@ def _best_pair(scores: Floats, leanings: Labels) -> tuple[float, tuple[float, fl
         scores: of articles' pairs, (pairs, 3).
         leanings: classes, (pairs,).
     """
-    sides = np.array([STANCE_LABELS.index(label) for label in (SUPPORT, OPPOSE)])
+    sides = np.array(_SIDES)
     true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum())
     best, equals = 0.0, [(0.5, 0.5)]
     grid = [_THRESHOLDS if (leanings == side).any() else [0.5] for side in sides]  # without positives nothing tells
@@ -127,6 +137,27 @@ def best_threshold(probabilities: Floats, labels: Labels) -> float:
     return float(f1.max() / 2)
 
 
+def precision_points(probabilities: Floats, labels: npt.NDArray[Any]) -> tuple[Point, ...]:
+    """The thresholds that are worth having: of those with no less precision the one that covers most.
+
+    Args:
+        probabilities: calibrated, (rows,).
+        labels: zeros and ones, or truth values, (rows,).
+
+    Returns:
+        Lowest threshold first, so precision rises and coverage falls; none where nothing is right.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    shown, right = probabilities[order], np.cumsum(labels[order])
+    last = np.flatnonzero(np.append(np.diff(shown) < 0, True)) if len(shown) else np.zeros(0, dtype=int)
+    points: list[Point] = []
+    for place in last[::-1]:  # from the lowest threshold up
+        precision = float(right[place] / (place + 1))
+        if place + 1 >= _LEAST_GIVEN and right[place] and (not points or precision >= points[-1].precision + _STEP):
+            points.append(Point(float(shown[place]), precision, float(right[place] / right[-1])))
+    return tuple(points)
+
+
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = 10) -> float:
     """Mean gap between probability and frequency over equal-width bins (Naeini et al. 2015).
 
@@ -152,8 +183,9 @@ def _topic(scores: Floats, labels: Labels) -> TopicDecision:
 
     slope, intercept = minimize(loss, np.zeros(2), method="L-BFGS-B").x
     slope = np.exp(slope)
-    threshold = best_threshold(sigmoid(scores * slope + intercept), labels)
-    return TopicDecision(float(slope), float(intercept), threshold)
+    probabilities = sigmoid(scores * slope + intercept)
+    threshold = best_threshold(probabilities, labels)
+    return TopicDecision(float(slope), float(intercept), threshold, precision_points(probabilities, labels))
 
 
 def _stance(scores: Floats, labels: Labels) -> StanceDecision:

@@ -1,4 +1,4 @@
-"""A fitted family into a bundle that is known to score the same."""
+"""A fitted model into a bundle that is known to score the same."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.scorer import Scores
 
-from .base import Family
+from .base import Model
 
 TOLERANCE = 1e-4
-"""Largest difference of a score in fp32 between a family and its bundle."""
+"""Largest difference of a score in fp32 between a model and its bundle."""
 
 
 class ParityError(DetenteError):
@@ -27,17 +27,17 @@ class ParityError(DetenteError):
 
 
 def export_bundle(
-    family: Family,
+    model: Model,
     directory: Path,
     manifest: Manifest,
     lexicon: Lexicon,
     extra: Mapping[str, str],
     documents: Sequence[Document],
 ) -> Bundle:
-    """Export a family, check that the export scores the same, then put it in its place.
+    """Export a model, check that the export scores the same, then put it in its place.
 
     Args:
-        family: fitted.
+        model: fitted.
         directory: where the bundle will lie; an older one there is replaced in one step.
         manifest: what the bundle says of itself.
         lexicon: the actors that are known by name.
@@ -49,11 +49,11 @@ def export_bundle(
     """
     with tempfile.TemporaryDirectory() as temporary:
         files = Path(temporary)
-        family.export(files)
+        model.export(files)
         (files / ACTORS).write_text(json.dumps(lexicon.to_dict(), ensure_ascii=False, sort_keys=True), "utf-8")
         for name, content in extra.items():
             (files / name).write_text(content, "utf-8")
-        expected = family.score(documents, others=True)
+        expected = model.score(documents, others=True)
         return write_bundle(
             directory,
             manifest,

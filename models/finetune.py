@@ -23,15 +23,16 @@ from tqdm import tqdm
 
 from inference.windows import Window, Windower
 
+from .attention import attention_in_fp32
 from .average import Average
 from .base import Epoch, Example
 from .checkpoint import Checkpoint, Progress, State
 from .loss import MaskedLoss
 from .network import WindowNetwork, tensors
 from .objective import ranking_quality
-from .precision import attention_in_fp32, computes_bf16
+from .precision import computes_bf16
 from .settings import Trainer
-from .steps import epoch_steps, shared
+from .steps import epoch_steps, shared, without_names
 from .windowed import window_scorer
 
 
@@ -160,11 +161,15 @@ class Finetuner:
         return total / len(steps)
 
     def _read(self, windows: list[Window]) -> list[Window]:
-        """What a step reads of an article: a draw of its windows if they are many."""
+        """What a step reads of an article: a draw of its windows if they are many, some of them without names."""
         most = self._trainer.windows_per_article
-        if len(windows) <= most:
+        if len(windows) > most:
+            windows = [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
+        if not self._trainer.mask_actors:
             return windows
-        return [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
+        masked = np.random.random(len(windows)) < self._trainer.mask_actors
+        mask = self._windower.mask
+        return [without_names(window, mask) if hide else window for window, hide in zip(windows, masked, strict=True)]
 
 
 def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import skops.io
@@ -16,16 +17,17 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from inference.bundle import SKOPS
+from inference.decode import Floats
 from inference.document import Document
 from inference.heads import STANCES, TOPICS, Head
-from inference.linear_scorer import LinearScorer
-from inference.masking import article_words, pair_words
+from inference.linear_scorer import LinearScorer, StanceModel, TopicModel
+from inference.masking import ARTICLE_WORD, PLACES, MaskedSentences, article_text
+from inference.ngrams import Ints, NgramModel, Words
 from inference.scorer import Scores
 
 from .base import UNLABELLED, Epoch, Example
 from .settings import LinearModel
 
-_WORDS = r"(?u)\b\w\w+\b"
 _MASKED = r"\S+"
 
 
@@ -44,45 +46,56 @@ class LinearFamily:
         self._settings = settings
         self._heads = {head.name: head for head in heads}
         self._seed = seed
-        self._models: dict[str, Pipeline] = {}
+        self._scorer = LinearScorer(0)
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`; there is nothing to stop early."""
-        if TOPICS in self._heads:
-            rows = [(example.document, example.topics) for example in train if example.topics is not None]
-            labels = np.stack([topics for _, topics in rows]).astype(int)
-            self._models[TOPICS] = self._topic_pipeline().fit([article_words(doc) for doc, _ in rows], labels)
-        if STANCES in self._heads:
-            pairs = [
-                (pair_words(example.document, pair), label)
-                for example in train
-                for pair, label in zip(example.document.pairs, example.stances, strict=True)
-                if label != UNLABELLED
-            ]
-            words = np.array([pair for pair, _ in pairs], dtype=object)
-            self._models[STANCES] = self._stance_pipeline().fit(words, [label for _, label in pairs])
+        topics = len(self._heads[TOPICS].labels) if TOPICS in self._heads else 0
+        self._scorer = LinearScorer(
+            topics,
+            topic_model(self.fit_topics(train)) if TOPICS in self._heads else None,
+            stance_model(self.fit_stances(train)) if STANCES in self._heads else None,
+        )
+
+    def fit_topics(self, train: Sequence[Example]) -> Pipeline:
+        """Fit the pipeline that scores articles given as `masking.article_text`."""
+        rows = [(example.document, example.topics) for example in train if example.topics is not None]
+        labels = np.stack([topics for _, topics in rows]).astype(int)
+        return self._topic_pipeline().fit([article_text(doc) for doc, _ in rows], labels)
+
+    def fit_stances(self, train: Sequence[Example]) -> Pipeline:
+        """Fit the pipeline that scores pairs given as `pair_words`."""
+        pairs = [
+            (words, label)
+            for example in train
+            for words, label in zip(pair_words(example.document), example.stances, strict=True)
+            if label != UNLABELLED
+        ]
+        words = np.array([words for words, _ in pairs], dtype=object)
+        return self._stance_pipeline().fit(words, [label for _, label in pairs])
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
-        """See `Family.score`."""
-        topics = len(self._heads[TOPICS].labels) if TOPICS in self._heads else 0
-        return LinearScorer(self._models, topics).score(documents)
+        """See `Model.score`."""
+        return self._scorer.score(documents)
+
+    def quantized(self, documents: Sequence[Document], spared: int = 0) -> None:
+        """See `Family.quantized`."""
 
     def encoder_facts(self) -> None:
-        """See `Family.encoder_facts`."""
+        """See `Model.encoder_facts`."""
 
     def save_encoder(self, directory: Path) -> None:
-        """See `Family.save_encoder`."""
+        """See `Model.save_encoder`."""
 
     def export(self, directory: Path) -> None:
-        """See `Family.export`."""
-        # Vocabularies in JSON: deflated, the file is a small part of its size.
-        skops.io.dump(self._models, directory / SKOPS, compression=ZIP_DEFLATED, compresslevel=1)
+        """See `Model.export`."""
+        skops.io.dump(self._scorer.to_arrays(), directory / SKOPS)
 
     def _topic_pipeline(self) -> Pipeline:
         words = TfidfVectorizer(
             ngram_range=(1, self._settings.topic_ngrams),
             min_df=self._settings.min_articles,
-            token_pattern=_WORDS,
+            token_pattern=ARTICLE_WORD,
             sublinear_tf=True,
             strip_accents="unicode",
         )
@@ -102,3 +115,80 @@ class LinearFamily:
     def _regression(self, c: float) -> LogisticRegression:
         weights = "balanced" if self._settings.class_weights == "balanced" else None
         return LogisticRegression(C=c, class_weight=weights, max_iter=1000, random_state=self._seed)
+
+
+def pair_words(document: Document) -> list[tuple[str, str]]:
+    """The sentence of each pair of a document with its actors masked, for scikit-learn.
+
+    Returns:
+        Two strings of words parted by spaces for each pair: the sentence, and each word with a mark of its place.
+    """
+    numbers: defaultdict[str, int] = defaultdict(count().__next__)
+    sentences = MaskedSentences([document], numbers)
+    masked, known = sentences.pairs(0, len(sentences)), list(numbers)
+    words = [known[token] for token in masked.tokens.tolist()]
+    marked = [f"{PLACES[place]}|{word}" for place, word in zip(masked.places.tolist(), words, strict=True)]
+    ends = pairwise([0, *np.cumsum(masked.lengths).tolist()])
+    return [(" ".join(words[start:end]), " ".join(marked[start:end])) for start, end in ends]
+
+
+def topic_model(pipeline: Pipeline) -> TopicModel:
+    """What scores as a fitted pipeline of topics does."""
+    vectorizer, regressions = (step for _, step in pipeline.steps)
+    words = _words(vectorizer)
+    # Of a topic that all articles have, or none, scikit-learn's predictor is the constant `y_`.
+    none = np.zeros(len(vectorizer.vocabulary_))
+    weights = np.stack([each.coef_[0] if hasattr(each, "coef_") else none for each in regressions.estimators_])
+    intercept = [each.intercept_[0] if hasattr(each, "intercept_") else each.y_[0] for each in regressions.estimators_]
+    return TopicModel(words, _ngrams(vectorizer, words, weights), np.array(intercept, dtype=np.float64))
+
+
+def stance_model(pipeline: Pipeline) -> StanceModel:
+    """What scores as a fitted pipeline of stances does."""
+    columns, regression = (step for _, step in pipeline.steps)
+    vectorizer, places = (columns.named_transformers_[name] for name in ("words", "places"))
+    words = _words(vectorizer)
+    weights, of_places = np.split(regression.coef_, [len(vectorizer.vocabulary_)], axis=1)
+    ngrams = _ngrams(vectorizer, words, weights)
+    return StanceModel(words, ngrams, _placed(places, words, of_places), regression.intercept_)
+
+
+def _words(vectorizer: TfidfVectorizer) -> Words:
+    return Words(sorted(term for term in vectorizer.vocabulary_ if " " not in term))
+
+
+def _ngrams(vectorizer: TfidfVectorizer, words: Words, weights: Floats) -> NgramModel:
+    """The model of a vectoriser whose n-grams are parted by spaces.
+
+    Args:
+        vectorizer: fitted; whatever n-gram it knows, it knows the n-gram without the last word, too, as that is at
+            least as frequent.
+        words: the single words that it knows.
+        weights: of its terms, (labels, terms).
+    """
+    numbers, keys = dict(words), []
+    for spaces in range(1, vectorizer.ngram_range[1]):
+        parts = [term.rpartition(" ") for term in vectorizer.vocabulary_ if term.count(" ") == spaces]
+        found = sorted((numbers[first] * (len(words) + 1) + words[last], f"{first} {last}") for first, _, last in parts)
+        numbers |= {term: number for number, (_, term) in enumerate(found, start=len(numbers) + 1)}
+        keys.append(np.array([key for key, _ in found], dtype=np.int64))
+    return _model(vectorizer, numbers, keys, len(numbers) + 1, weights)
+
+
+def _placed(vectorizer: TfidfVectorizer, words: Words, weights: Floats) -> NgramModel:
+    """The model of a vectoriser of words that are marked with their places."""
+    parts = {term: term.split("|", maxsplit=1) for term in vectorizer.vocabulary_}
+    known = len(words) + 1
+    numbers = {term: PLACES.index(place) * known + words[word] for term, (place, word) in parts.items()}
+    return _model(vectorizer, numbers, [], len(PLACES) * known, weights)
+
+
+def _model(
+    vectorizer: TfidfVectorizer, numbers: Mapping[str, int], keys: Sequence[Ints], size: int, weights: Floats
+) -> NgramModel:
+    """A model of so many n-grams, of which a vectoriser's terms have the given numbers."""
+    columns = [vectorizer.vocabulary_[term] for term in numbers]
+    rows = list(numbers.values())
+    idf, by_number = np.zeros(size), np.zeros((size, len(weights)))
+    idf[rows], by_number[rows] = vectorizer.idf_[columns], weights.T[columns]
+    return NgramModel(keys, idf, by_number)

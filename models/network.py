@@ -18,6 +18,8 @@ from inference.shapes import SHAPES
 from inference.window_scorer import Encode
 from inference.windows import Batch, Window, collate
 
+from .attention import fused_attention
+
 
 class HeadLayers(nn.Module):
     """The layers of a head.
@@ -141,7 +143,7 @@ def export_onnx(encoder: Any, path: Path) -> None:
     """Write an encoder as one ONNX file whose batches have any number of windows and tokens."""
     network = _States(encoder).eval().cpu()
     windows, tokens = Dim("windows"), Dim("tokens", max=int(encoder.config.max_position_embeddings))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), fused_attention(encoder):
         warnings.simplefilter("ignore")  # the exporter warns about its own use of deprecated torch
         torch.onnx.export(
             network,

@@ -59,6 +59,9 @@ class LinearModel(Settings):
     """Whether rare labels count for more."""
 
 
+Precision = Literal["auto", "fp32"]
+
+
 class EmbeddingModel(Settings):
     """A frozen encoder with logistic heads."""
 
@@ -66,6 +69,8 @@ class EmbeddingModel(Settings):
     encoder: EncoderSource
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of a window."""
+    precision: Precision = "auto"
+    """Of the bundle: `auto` takes 8-bit integers where the decisions on validation stay the same."""
     topic_c: float = Field(default=0.01, gt=0)
     """Inverse strength of regularisation of the topic head, on standardised states."""
     stance_c: float = Field(default=0.001, gt=0)
@@ -81,6 +86,8 @@ class EncoderModel(Settings):
     encoder: EncoderSource
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of a window."""
+    precision: Precision = "auto"
+    """Of the bundle: `auto` takes 8-bit integers where the decisions on validation stay the same."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the heads."""
     fresh_layers: int = Field(default=0, ge=0)
@@ -125,6 +132,8 @@ class Trainer(Settings):
     """Share of the loss that is of the teachers' scores, where the recipe names teachers."""
     temperature: float = Field(default=2.0, gt=0)
     """What student's and teachers' scores are divided by before they are compared."""
+    mask_actors: float = Field(default=0.0, ge=0, le=1)
+    """Share of windows, drawn afresh each epoch, in which the words of paired actors are masked."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of a label's probability that is spread over all labels, topics aside."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors.numpy import save_file
@@ -36,27 +38,72 @@ class WindowedModel:
 
     @property
     def windows(self) -> WindowSettings:
-        """See `Family.windows`."""
+        """See `Model.windows`."""
         return self._windower.settings
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
-        """See `Family.score`."""
+        """See `Model.score`."""
         return window_scorer(self._network, self._windower).score(documents, others)
 
     def encoder_facts(self) -> dict[str, Any]:
-        """See `Family.encoder_facts`."""
+        """See `Model.encoder_facts`."""
         return encoder_facts(self._source, self._network.encoder)
 
     def save_encoder(self, directory: Path) -> None:
-        """See `Family.save_encoder`."""
+        """See `Model.save_encoder`."""
         self._network.encoder.save_pretrained(directory)
         AutoTokenizer.from_pretrained(check_source(self._source)).save_pretrained(directory)
 
+    def quantized(self, documents: Sequence[Document], spared: int = 0) -> QuantizedModel:
+        """See `Family.quantized`."""
+        return QuantizedModel(self._network, self._windower, self._source, documents, spared)
+
     def export(self, directory: Path) -> None:
-        """See `Family.export`."""
-        export_onnx(self._network.encoder, directory / ONNX)
+        """See `Model.export`."""
+        self._export_encoder(directory / ONNX)
         save_file(self._network.head_weights(), directory / HEADS)
         self._windower.save(directory / TOKENIZER)
+
+    def _export_encoder(self, path: Path) -> None:
+        export_onnx(self._network.encoder, path)
+
+
+class QuantizedModel(WindowedModel):
+    """The same with its encoder in 8-bit integers, see `models.quantize`.
+
+    Args:
+        network: fitted; its heads stay in fp32.
+        windower: cuts documents.
+        source: where the encoder came from.
+        documents: whose windows, the first of each, give the scales.
+        spared: products that stay in fp32.
+    """
+
+    def __init__(
+        self,
+        network: WindowNetwork,
+        windower: Windower,
+        source: EncoderSource,
+        documents: Sequence[Document],
+        spared: int,
+    ) -> None:
+        from .quantize import quantize
+
+        super().__init__(network, windower, source)
+        self._folder = TemporaryDirectory()
+        self._path = Path(self._folder.name) / ONNX
+        full = self._path.with_name("full.onnx")
+        export_onnx(network.encoder, full)
+        quantize(full, self._path, [windower.cut(document)[0] for document in documents], spared)
+        full.unlink()
+
+    def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
+        """See `Model.score`."""
+        scorer = WindowScorer.of_onnx(self._windower, self._network.numpy_heads(), self._path)
+        return scorer.score(documents, others)
+
+    def _export_encoder(self, path: Path) -> None:
+        shutil.copyfile(self._path, path)
 
 
 def window_scorer(network: WindowNetwork, windower: Windower) -> WindowScorer:

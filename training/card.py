@@ -84,7 +84,7 @@ def _purpose(report: Report) -> str:
     recipe, encoder = report.recipe, report.encoder
     made = "It has no encoder."
     if encoder is not None:
-        made = f"Its encoder is {encoder['name']} ({encoder['parameters']:,} parameters)."
+        made = f"Its encoder is {encoder['name']} ({encoder['parameters']:,} parameters), {_precision(report)}."
     return f"""
 # detente: {recipe["name"]}
 
@@ -96,6 +96,18 @@ towards B says nothing of what B holds towards A. Topics and stances come with c
 decided by a threshold for each label.
 
 The family is `{recipe["model"]["family"]}`. {made}"""
+
+
+def _precision(report: Report) -> str:
+    """In which numbers it computes, and what that changed."""
+    compared = report.precision.get("heads", {})
+    rows = ", ".join(
+        f"{head} {row['agreement']:.1%} (macro-F1 {row['int8']:.3f} after {row['fp32']:.3f})"
+        for head, row in compared.items()
+    )
+    if report.precision["chosen"] == "int8":
+        return f"in 8-bit integers; decisions on validation are the same as in fp32 for {rows}"
+    return f"in fp32; in 8-bit integers too many decisions would differ: the same are {rows}" if rows else "in fp32"
 
 
 _USE = """

@@ -21,8 +21,7 @@ from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
-from models.base import UNLABELLED, Example, Family, article_pairs, labelled_heads, stance_arrays, topic_arrays
-from models.calibration import fit_decisions
+from models.base import UNLABELLED, Example, Model, labelled_heads
 from models.export import export_bundle
 from models.families import make_family
 from models.settings import LinearModel
@@ -35,6 +34,7 @@ from .curves import curves
 from .evaluate import Metrics, evaluate
 from .examples import to_examples
 from .heads import all_heads
+from .parity import Judged, lightest
 from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
 from .public.readers import READERS
 from .recipe import Recipe, RecipeError
@@ -105,10 +105,13 @@ def run(
         raise SystemExit(0)  # under torchrun the main process alone judges and exports
     if keep_encoder:
         family.save_encoder(keep_encoder)
-    report, manifest = _judged(family, recipe, data, epochs, started)
+    fitted = monotonic() - started
+    wanted = "fp32" if isinstance(recipe.model, LinearModel) else recipe.model.precision
+    judged, precision = lightest(family, wanted, data.train, data.validation, data.topics, data.heads)
+    report, manifest = _report(judged, precision, recipe, data, epochs, fitted)
     extra = {REPORT: report.to_json(), CARD: model_card(report)}
     documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]
-    bundle = export_bundle(family, out, manifest, data.lexicon, extra, documents)
+    bundle = export_bundle(judged.model, out, manifest, data.lexicon, extra, documents)
     if checkpoint:
         checkpoint.path.unlink(missing_ok=True)
     return bundle
@@ -233,29 +236,28 @@ def _taught(data: Data) -> list[Example]:
     return taught(data.train, data.teachers, data.heads)
 
 
-def _judged(
-    family: Family, recipe: Recipe, data: Data, epochs: list[dict[str, float]], started: float
+def _report(
+    judged: Judged, precision: Metrics, recipe: Recipe, data: Data, epochs: list[dict[str, float]], seconds: float
 ) -> tuple[Report, Manifest]:
-    """Calibrate on validation, measure on validation and test, and write it all down."""
-    fitted = monotonic()
-    validation = family.score([example.document for example in data.validation], others=True)
-    test = family.score([example.document for example in data.test], others=True)
-    judged = data.validation, validation
-    decisions = fit_decisions(data.topics, *topic_arrays(*judged), *stance_arrays(*judged), article_pairs(*judged))
+    """Measure on validation and test, and write it all down."""
+    started = monotonic()
+    model, decisions = judged.model, judged.decisions
+    test = model.score([example.document for example in data.test], others=True)
     report = Report(
         recipe=recipe.model_dump(mode="json"),
         recipe_digest=recipe.digest(),
         commit=source_commit(),
         libraries=library_versions(),
-        encoder=family.encoder_facts(),
+        encoder=model.encoder_facts(),
+        precision=precision,
         corpora=corpus_facts(recipe.corpora, data.dataset, data.catalogue),
         split=data.parts.ids(data.dataset),
         epochs=epochs,
-        seconds={"fit": fitted - started, "evaluate": monotonic() - fitted},
+        seconds={"fit": seconds, "evaluate": monotonic() - started},
         metrics={
-            "validation": evaluate(data.validation, validation, data.heads, decisions),
+            "validation": evaluate(data.validation, judged.scores, data.heads, decisions),
             "test": evaluate(data.test, test, data.heads, decisions),
-            **_behaviour(family, data.heads, decisions),
+            **_behaviour(model, data.heads, decisions),
         },
         curves=curves(data.test, test, data.topics, decisions),
     )
@@ -264,13 +266,14 @@ def _judged(
         topics=data.topics,
         heads=data.heads,
         decisions=decisions,
-        windows=family.windows,
+        windows=model.windows,
         provenance={
             "name": recipe.name,
             "seed": recipe.seed,
             "recipe": report.recipe_digest,
             "commit": report.commit,
             "encoder": report.encoder,
+            "precision": report.precision["chosen"],
             "corpora": [{key: corpus[key] for key in ("name", "licence", "sha256")} for corpus in report.corpora],
             "teachers": [
                 {"name": each.bundle.path.name, "sha256": each.bundle.digest, "corpora": _learned_from(each)}
@@ -283,11 +286,11 @@ def _judged(
     return report, manifest
 
 
-def _behaviour(family: Family, heads: Sequence[Head], decisions: Decisions) -> Metrics:
+def _behaviour(model: Model, heads: Sequence[Head], decisions: Decisions) -> Metrics:
     """How the project's cases are read, as `behaviour`, where there are cases and stances."""
     if not CASES.is_dir() or STANCES not in {head.name for head in heads}:
         return {}
-    return {"behaviour": behave(load_cases(), family.score, decisions)}
+    return {"behaviour": behave(load_cases(), model.score, decisions)}
 
 
 def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Checkpoint | None:

@@ -46,6 +46,7 @@ class Report:
         commit: the checkout's git commit, None outside one; `+` at its end means uncommitted changes.
         libraries: versions.
         encoder: name, digest and number of parameters, None for the linear family.
+        precision: which was `chosen`, `fp32` or `int8`, and how they compare, as `training.parity` gives it.
         corpora: name, licence, articles, label counts and digest of each.
         split: article ids of each part.
         epochs: what was measured in each epoch.
@@ -60,6 +61,7 @@ class Report:
     commit: str | None
     libraries: dict[str, str]
     encoder: dict[str, Any] | None
+    precision: dict[str, Any]
     corpora: list[dict[str, Any]]
     split: dict[str, list[str]]
     epochs: list[dict[str, float]]

@@ -8,8 +8,10 @@ import string
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -21,6 +23,7 @@ from inference.document import Document, Pair
 from inference.heads import Head, actor_head, stance_head
 from inference.naming import Lexicon
 from inference.predictor import Predictor
+from inference.reading import ending, read_rows
 from inference.schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT, Article
 from inference.shapes import SHAPES
 from inference.windows import Windower, WindowSettings
@@ -57,6 +60,15 @@ def write_articles(path: Path, rows: Sequence[object]) -> str:
     """A file of JSON lines."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     return str(path)
+
+
+def records_of(output: Path) -> list[Any]:
+    """The records of a file, or of a directory of parts."""
+    if output.is_dir():
+        return [record for part in sorted(output.iterdir()) for record in records_of(part)]
+    if ending(str(output)) == ".parquet":
+        return list(pq.read_table(output).to_pylist())
+    return [row.content for row in read_rows(str(output), required="id")]
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,13 @@ import hashlib
 import io
 import json
 
+import numpy as np
 import pytest
 import skops.io
 
-from inference.bundle import ACTORS, FORMAT_VERSION, HEADS, MANIFEST, Bundle, write_bundle
+from inference.bundle import ACTORS, FORMAT_VERSION, HEADS, MANIFEST, SKOPS, Bundle, write_bundle
 from inference.errors import BundleError
+from inference.linear_scorer import LinearScorer
 from inference.predictor import Predictor
 
 from .conftest import FORMS, edited, rebuilt
@@ -18,6 +20,11 @@ def refusal(path) -> str:
     with pytest.raises(BundleError) as error:
         Bundle.open(path)
     return str(error.value)
+
+
+def score_one(path) -> None:
+    """A model is loaded when an article is to be scored."""
+    next(Predictor.load(path).predict([{"text": "Iran"}]))
 
 
 @pytest.fixture
@@ -107,7 +114,36 @@ def test_skops_with_an_untrusted_type(linear_bundle, tmp_path):
     hostile = skops.io.dumps({"topics": io.StringIO})
     path = rebuilt(linear_bundle, tmp_path, hostile)
     with pytest.raises(BundleError, match=r"holds types that no detente bundle has: .*StringIO"):
-        Predictor.load(path)
+        score_one(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "value", "message"),
+    [
+        ("topics", "words", np.zeros(3), "words is float64 of 3, expected uint8 of any"),
+        ("topics", "words", np.frombuffer(b"\xff\xfe", dtype=np.uint8), "UnicodeDecodeError"),
+        ("topics", "words", np.frombuffer(b"one\ntwo", dtype=np.uint8), "idf is float64 of .*, expected float64 of"),
+        ("topics", "intercept", np.zeros(2), "intercept is float64 of 2, expected float64 of 3"),
+        ("topics", "ngrams", {}, "KeyError: 'keys'"),
+        ("topics", "ngrams", None, "TypeError"),
+        ("stances", "intercept", [0.0, 0.0, 0.0], "intercept is list, expected float64 of 3"),
+        ("stances", "places", {"keys": [], "idf": np.zeros(4), "weights": np.zeros((4, 3))}, "idf is float64 of 4"),
+        ("stances", "places", 7, "TypeError"),
+    ],
+)
+def test_skops_with_other_arrays(linear_bundle, tmp_path, head, name, value, message):
+    arrays = skops.io.load(linear_bundle / SKOPS)
+    arrays[head][name] = value
+    path = rebuilt(linear_bundle, tmp_path, skops.io.dumps(arrays))
+    with pytest.raises(BundleError, match=rf"{SKOPS}: cannot be loaded .*{message}.*; train it again"):
+        LinearScorer.load(path / SKOPS, 3)
+
+
+@pytest.mark.parametrize("content", [[], 7, {"topics": []}, {"stances": {}}])
+def test_skops_with_other_data(linear_bundle, tmp_path, content):
+    path = rebuilt(linear_bundle, tmp_path, skops.io.dumps(content))
+    with pytest.raises(BundleError, match=rf"{SKOPS}: cannot be loaded"):
+        LinearScorer.load(path / SKOPS, 3)
 
 
 def test_an_encoder_bundle_needs_its_heads(encoder_bundle, tmp_path):
@@ -118,13 +154,13 @@ def test_an_encoder_bundle_needs_its_heads(encoder_bundle, tmp_path):
 
 def test_heads_that_are_none(encoder_bundle, tmp_path):
     with pytest.raises(BundleError, match=rf"{HEADS}: cannot be read"):
-        Predictor.load(rebuilt(encoder_bundle, tmp_path, b"PK", HEADS))
+        score_one(rebuilt(encoder_bundle, tmp_path, b"PK", HEADS))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x80\x04K\x01."])
 def test_model_that_is_none(bundle, tmp_path, content):
     with pytest.raises(BundleError, match=r"model.skops: cannot be loaded|model.onnx: onnxruntime .* cannot load it"):
-        Predictor.load(rebuilt(bundle, tmp_path, content))
+        score_one(rebuilt(bundle, tmp_path, content))
 
 
 def test_manifest_is_plain_json(bundle):

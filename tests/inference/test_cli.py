@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
+from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
 from inference.__main__ import main
+from inference.predictor import Predictor
+from tests.benchmarks import kill
 
-from .conftest import write_articles
+from .conftest import records_of, write_articles
+from .quick import Quick, alive, killed_at, workers
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +56,56 @@ def test_predict_with_bad_rows_exits_1(linear_bundle, tmp_path, capsys):
     assert "2 articles: 1 ok, 0 empty, 1 error" in capsys.readouterr().err
 
 
+def test_predict_says_what_is_wrong_with_bad_rows(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Predictor, "load", lambda *_, **__: Quick())
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{\n{"text": 5}\n{"text": 6}\n')
+    assert run("predict", tmp_path / "a.jsonl", "--model", "m", "-o", tmp_path / "out.jsonl") == 1
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        f"4 articles: 1 ok, 0 empty, 3 error → {tmp_path / 'out.jsonl'}",
+        "  2 × `text` is int",
+        "  1 × broken JSON",
+    ]
+
+
+def test_predict_tells_how_far_it_is(news, tmp_path, monkeypatch):
+    """In a process of its own, since pytest has its own ways with messages."""
+    lines = (
+        "import sys; from inference import progress; from inference.__main__ import main; from inference.predictor "
+        "import Predictor; from tests.inference.quick import Quick; progress._LINE_SECONDS = 0.0; "
+        "Predictor.load = lambda *_, **__: Quick(); sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["predict", news, "--model", "m", "-o", str(tmp_path / "out.jsonl")]
+    process = subprocess.run([sys.executable, "-c", lines, *arguments], cwd=ROOT, capture_output=True, check=True)
+    assert process.stderr.startswith(b"INFO: 2 of about 2 articles, ")
+
+
+def test_predict_with_all_its_options(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Predictor, "load", lambda *_, **__: Quick())
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        write_articles(tmp_path / "in" / f"{name}.jsonl", [{"text": "x", "date": name}] * 3)
+    metrics = tmp_path / "metrics.json"
+    options = ["--keep", "date", "--part-rows", 4, "--workers", 1, "--resume", "--metrics", metrics]
+    assert run("predict", tmp_path / "in", "--model", "m", "-o", f"{tmp_path}/out.jsonl/", *options) == 0
+    assert [record["date"] for record in records_of(tmp_path / "out.jsonl")] == ["a", "a", "a", "b", "b", "b"]
+    assert json.loads(metrics.read_text("utf-8"))["finished"]
+    assert run("predict", tmp_path / "in", "--model", "m", "-o", "-", "--resume") == 2
+    assert "error: --resume: what comes through a pipe is gone" in capsys.readouterr().err
+
+
+def test_a_worker_that_is_killed_exits_2_and_the_run_goes_on(tmp_path, monkeypatch, capsys):
+    path = write_articles(tmp_path / "a.jsonl", [{"text": "x"}] * 12)
+    command = ["predict", path, "--model", "m", "-o", tmp_path / "out.jsonl", "--part-rows", 2, "--workers", 2]
+    monkeypatch.setattr(Predictor, "load", lambda *_, **__: Quick(partial(killed_at, "9")))
+    assert run(*command) == 2
+    assert capsys.readouterr().err == "error: a process that scores was killed or ran out of memory\n"
+    monkeypatch.setattr(Predictor, "load", lambda *_, **__: Quick())
+    assert run(*command) == 2
+    assert "--resume goes on with it" in capsys.readouterr().err
+    assert run(*command, "--resume") == 0
+    assert len(records_of(tmp_path / "out.jsonl")) == 12
+
+
 def test_predict_of_nothing_exits_0(linear_bundle, tmp_path):
     (tmp_path / "a.jsonl").write_text("")
     assert run("predict", tmp_path / "a.jsonl", "--model", linear_bundle, "-o", tmp_path / "out.parquet") == 0
@@ -58,7 +115,7 @@ def test_predict_of_nothing_exits_0(linear_bundle, tmp_path):
     ("input", "output", "message"),
     [
         ("nowhere.jsonl", "out.jsonl", "nowhere.jsonl: no such file"),
-        ("news.jsonl", "out.xml", "expected .jsonl or .parquet"),
+        ("news.jsonl", "out.xml", "expected one of .jsonl, .parquet"),
         ("news.jsonl", "nowhere/out.jsonl", "cannot be written"),
         ("body.csv", "out.jsonl", "body.csv, line 1: no column `text`; found body"),
         ("x" * 5000 + ".csv", "out.jsonl", "too long"),
@@ -165,14 +222,52 @@ def test_a_reader_that_goes_away(encoder_bundle, tmp_path):
 def test_an_interrupt_leaves_no_output(encoder_bundle, tmp_path):
     reader, writer = os.pipe()
     process = command("predict", "-", "--model", encoder_bundle, "-o", tmp_path / "out.jsonl", stdin=reader)
-    os.close(reader)
-    with os.fdopen(writer, "wb") as articles:
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb") as articles:
         articles.write(b'{"text": "Iran"}\n' * 300)
         articles.flush()
-        while not list(tmp_path.glob(".out.jsonl.*.partial")):
+        while any(fcntl.ioctl(reader, termios.FIONREAD, bytes(4))):  # until all is read
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 130
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_keeps_parts_to_go_on_with(encoder_bundle, tmp_path):
+    path = write_articles(tmp_path / "a.jsonl", [{"text": "Russia praised Iran. " * 9}] * 5000)
+    arguments = ["predict", path, "--model", encoder_bundle, "-o", tmp_path / "out.jsonl", "--part-rows", 64]
+    process = command(*arguments, "--workers", 2)
+    parts = tmp_path / ".out.jsonl.parts"
+    while not (parts / "part-000001.jsonl").exists():
+        assert process.poll() is None
+        sleep(0.01)
+    children, began = workers(process.pid), monotonic()
+    assert children
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert monotonic() - began < 20
+    assert alive(children, 20) == []
+    assert {each.name for each in tmp_path.iterdir()} == {"a.jsonl", parts.name}
+    assert (parts / "part-000001.jsonl").read_bytes().count(b"\n") == 64
+
+
+def test_an_interrupt_of_all_processes_is_told_by_none(encoder_bundle, tmp_path):
+    """A terminal sends it to the workers, too, which may not even have begun."""
+    path = write_articles(tmp_path / "a.jsonl", [{"text": "Russia praised Iran."}] * 5000)
+    arguments = ["predict", path, "--model", encoder_bundle, "-o", tmp_path / "out.jsonl", "--workers", 2]
+    process = command(*arguments, start_new_session=True)
+    while len(workers(process.pid)) < 2:
+        assert process.poll() is None
+    sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate()[1] == b""
+    assert process.returncode == 130
+    assert [each.name for each in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_runs_that_are_killed_and_go_on_come_to_the_same(encoder_bundle, capsys):
+    assert kill.main([str(encoder_bundle), "--articles", "600", "--kills", "3"]) == 0
+    assert "the same bytes each time, and nothing left over" in capsys.readouterr().out

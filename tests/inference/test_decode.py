@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference.decode import Decisions, StanceDecision, TopicDecision, sigmoid, softmax
+from inference.decode import ArticleDecision, Decisions, Point, StanceDecision, TopicDecision, sigmoid, softmax
 
 LOGITS = arrays(np.float64, st.tuples(st.integers(0, 6), st.just(3)), elements=st.floats(-1e4, 1e4))
 DECISIONS = Decisions(
@@ -17,8 +18,31 @@ DECISIONS = Decisions(
 )
 
 
-def test_round_trip():
-    assert Decisions.from_dict(asdict(DECISIONS)) == DECISIONS
+POINTS = (Point(0.2, 0.5, 1.0), Point(0.6, 0.9, 0.4))
+MEASURED = Decisions(
+    {"a": TopicDecision(2.0, 1.0, 0.3, POINTS), "b": TopicDecision()},
+    StanceDecision(),
+    ArticleDecision("any", 0.4, 0.5, support_points=POINTS),
+)
+
+
+@pytest.mark.parametrize("decisions", [DECISIONS, MEASURED])
+def test_round_trip(decisions):
+    assert Decisions.from_dict(json.loads(json.dumps(asdict(decisions)))) == decisions
+
+
+def test_the_lowest_threshold_that_reached_a_precision_is_taken():
+    for least, threshold in ((0.1, 0.2), (0.5, 0.2), (0.51, 0.6), (0.9, 0.6)):
+        strict = MEASURED.at_precision(least)
+        assert strict.topics["a"].threshold == strict.articles.support == threshold
+    assert MEASURED.reached(0.9)["a"] == POINTS[1]
+
+
+def test_what_never_reached_a_precision_is_never_given():
+    strict = MEASURED.at_precision(0.95)
+    assert not strict.assigned(np.array([1.0, 1.0])).any()
+    assert strict.articles.oppose > 1
+    assert MEASURED.reached(0.95)["oppose"].coverage == 0
 
 
 @given(LOGITS)

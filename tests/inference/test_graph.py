@@ -18,6 +18,7 @@ from inference.errors import InputError
 from inference.graph import Edge, actors, edges
 from inference.graph_files import drawn, edge_list, graphml, write_graph
 from inference.picture import Link, picture
+from inference.writing import OUTPUTS, format_of
 
 NAMESPACE = {"g": "http://graphml.graphdrawing.org/xmlns"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,7 +28,7 @@ def stance(source: str, target: str, label: str, score: float = 0.5) -> dict[str
     return {"source": source, "target": target, "label": label, "score": score, "evidence": []}
 
 
-RECORDS = [
+RECORDS: list[dict[str, object]] = [
     {"id": "a", "date": "2016-08-02", "stances": [stance("Russia", "Iran", "support", 0.75)]},
     {"id": "b", "date": "2016-07-31", "stances": [stance("Russia", "Iran", "support"), stance("UN", "Iran", "oppose")]},
     {"id": "c", "stances": [stance("Russia", "Iran", "oppose", 0.25)]},
@@ -63,6 +64,19 @@ def test_several_files_are_one_network(records: str, tmp_path: Path):
     first, second = edges([records, str(tmp_path / "more.parquet")])
     assert (first.support, first.articles) == (4, ["a", "b", "c", "a", "b"])
     assert second.count == 2
+
+
+def test_records_may_be_compressed_and_in_directories(records: str, tmp_path: Path):
+    (tmp_path / "parts.jsonl").mkdir()
+    for number, (record, ending) in enumerate(zip(RECORDS, OUTPUTS, strict=False)):
+        format = format_of(f"a{ending}")
+        with format.open(tmp_path / "parts.jsonl" / f"part-{number}{ending}", {}) as append:
+            append(format.encode([record]))
+    first, _ = edges([str(tmp_path / "parts.jsonl")])
+    assert first.articles == ["a", "b", "c"]
+    assert edges([f"{tmp_path}/parts.*/part-[12]*"])[0].articles == ["b", "c"]
+    with pytest.raises(InputError, match="no file matches"):
+        edges([f"{tmp_path}/parts.*/part-9*"])
 
 
 @pytest.mark.parametrize(

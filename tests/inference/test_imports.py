@@ -60,7 +60,7 @@ import sys
 sys.modules["skops"] = None
 from inference import BundleError, Predictor
 try:
-    Predictor.load({str(linear_bundle)!r})
+    next(Predictor.load({str(linear_bundle)!r}).predict([{{'text': 'x'}}]))
 except BundleError as error:
     print(error)
 """

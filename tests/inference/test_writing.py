@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from inference.errors import InputError
 from inference.schema import Actor, Evidence, ModelInfo, Prediction, Span, Stance, Topic
-from inference.writing import SCHEMA, writer
+from inference.writing import OUTPUTS, SCHEMA, format_of, write_text
+
+from .conftest import records_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 SCORE = st.floats(0, 1)
@@ -32,70 +35,91 @@ PREDICTION = st.builds(
 )
 
 
-def write(path, records) -> None:
-    with writer(str(path)) as one:
-        for record in records:
-            one(record)
+def write(path: Path, records: Sequence[Mapping[str, Any]], keep: Sequence[str] = (), parts: int = 1) -> None:
+    """Write records in so many parts, each of which is encoded in two pieces, and join them."""
+    format, size = format_of(str(path), keep), max(1, -(-len(records) // parts))
+    files = [path.with_name(f"part-{number}{format.ending}") for number in range(parts)]
+    for number, file in enumerate(files):
+        part = records[number * size : (number + 1) * size]
+        with format.open(file, {"detente.schema": "1"}) as append:
+            for piece in (part[: len(part) // 2], part[len(part) // 2 :]):
+                if piece:
+                    append(format.encode(piece))
+    format.join(files, path)
 
 
-def read(path: Path) -> list[Any]:
-    if path.suffix == ".parquet":
-        return list(pq.read_table(path).to_pylist())
-    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
-
-
-@given(st.lists(PREDICTION, max_size=4))
-def test_both_formats_hold_the_same_records(tmp_path_factory, predictions):
+@given(st.lists(PREDICTION, max_size=4), st.integers(1, 3))
+def test_all_formats_hold_the_same_records(tmp_path_factory, predictions, parts):
     folder = tmp_path_factory.mktemp("out")
     records = [prediction.to_dict() for prediction in predictions]
-    for name in ("a.jsonl", "a.parquet"):
-        write(folder / name, records)
-    expected = json.loads(json.dumps(records))
-    assert read(folder / "a.jsonl") == read(folder / "a.parquet") == expected
+    for ending in OUTPUTS:
+        write(folder / f"a{ending}", records, parts=parts)
+        assert records_of(folder / f"a{ending}") == json.loads(json.dumps(records))
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet", "A.JSONL"])
+@pytest.mark.parametrize("name", [*(f"a{ending}" for ending in OUTPUTS), "A.JSONL", "a.jsonl.GZ"])
 def test_no_records_make_a_valid_file(tmp_path, name):
     write(tmp_path / name, [])
     if name == "a.parquet":
         assert pq.read_schema(tmp_path / name) == SCHEMA
-    assert read(tmp_path / name) == []
+    assert records_of(tmp_path / name) == []
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_others_read_what_is_joined(tmp_path, name):
+    write(tmp_path / name, [{"id": str(number)} for number in range(9)], parts=3)
+    table = ds.dataset(tmp_path / name, format="json").to_table()
+    assert table.column("id").to_pylist() == [str(number) for number in range(9)]
 
 
 def test_more_rows_than_a_group_keep_their_order(tmp_path):
-    records = [Prediction(str(number), "ok", None, (), (), (), ModelInfo("d")).to_dict() for number in range(2500)]
-    write(tmp_path / "a.parquet", records)
-    assert [record["id"] for record in read(tmp_path / "a.parquet")] == [str(number) for number in range(2500)]
+    records = [Prediction(str(number), "ok", None, (), (), (), ModelInfo("d")).to_dict() for number in range(9000)]
+    write(tmp_path / "a.parquet", records, parts=2)
+    assert [record["id"] for record in records_of(tmp_path / "a.parquet")] == [str(number) for number in range(9000)]
+    assert pq.read_metadata(tmp_path / "a.parquet").num_row_groups == 4
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_a_parquet_file_says_what_it_is(tmp_path):
+    write(tmp_path / "a.parquet", [], parts=2)
+    assert pq.read_schema(tmp_path / "a.parquet").metadata[b"detente.schema"] == b"1"
+
+
+def test_a_column_to_keep_that_is_named_twice_is_kept_once(tmp_path):
+    record = Prediction("1", "ok", None, (), (), (), ModelInfo("d")).to_dict() | {"date": "2016"}
+    for name in ("a.jsonl", "a.parquet"):
+        write(tmp_path / name, [record], ["date", "date"])
+        assert records_of(tmp_path / name)[0]["date"] == "2016"
+
+
+@pytest.mark.parametrize("path", ["a.csv", "a", "a.gz", ".jsonl", "a.csv.gz", "a.parquet.gz", "out/", "a.jsonl/b"])
+def test_an_ending_that_no_format_has_is_refused(path):
+    with pytest.raises(InputError, match=r"expected one of \.jsonl, \.parquet, \.jsonl\.gz, \.jsonl\.zst"):
+        format_of(path)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_what_is_not_finished_leaves_the_old_file(tmp_path, name, error):
-    path = tmp_path / name
-    path.write_bytes(b"old")
-    with pytest.raises(error), writer(str(path)) as one:
-        one(Prediction("1", "ok", None, (), (), (), ModelInfo("d")).to_dict())
+def test_a_text_that_is_not_finished_leaves_the_old_file(tmp_path, monkeypatch, error):
+    (tmp_path / "a.json").write_text("old")
+
+    def interrupted(*_: object, **__: object) -> None:
         raise error
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == [name]
+
+    monkeypatch.setattr("inference.writing.settle", interrupted)
+    with pytest.raises(error):
+        write_text(str(tmp_path / "a.json"), "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "old"}
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_any_row(tmp_path):
-    (tmp_path / "folder.jsonl").mkdir()
+def test_a_text_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     refused = {
-        "folder.jsonl": "it is a directory",
-        "nowhere/a.jsonl": "No such file",
-        "file/a.jsonl": "Not a directory",
-        "a.csv": "expected .jsonl or .parquet",
-        "a": "expected .jsonl or .parquet",
-        f"{'a' * 300}.jsonl": "name too long",
+        "folder": "it is a directory",
+        "nowhere/a.json": "No such file",
+        "file/a.json": "Not a directory",
+        "a" * 300: "name too long",
     }
     for name, message in refused.items():
-        with pytest.raises(InputError, match=message), writer(str(tmp_path / name)):
-            pytest.fail("a row was asked for")
-
-
-def test_standard_output(capfdbinary):
-    write("-", [{"id": "é"}])
-    assert capfdbinary.readouterr().out == '{"id": "é"}\n'.encode()
+        with pytest.raises(InputError, match=message):
+            write_text(str(tmp_path / name), "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from inference.decode import Decisions, Floats, StanceDecision, TopicDecision, sigmoid, softmax
-from models.calibration import Labels, best_threshold, expected_calibration_error, fit_articles, fit_decisions
+from models.calibration import (
+    Labels,
+    best_threshold,
+    expected_calibration_error,
+    fit_articles,
+    fit_decisions,
+    precision_points,
+)
 
 NO_SCORES, NO_LABELS = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
 NO_PAIRS, NO_CLASSES = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
@@ -137,3 +144,44 @@ def test_a_side_that_fails_its_threshold_gives_way_to_the_other():
     decision = fit_articles(rows, np.array([2, 2, 1, 0]), np.arange(4))
     assert decision.support > 0.46
     assert decision.oppose <= 0.40
+
+
+def test_points_rise_in_precision_and_fall_in_coverage():
+    probabilities = np.array([0.9, 0.8, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    labels = np.array([1, 1, 1, 1, 1, 0, 1, 0, 0, 0])
+    points = precision_points(probabilities, labels)
+    assert [(point.threshold, point.precision, point.coverage) for point in points] == [
+        (0.1, 0.6, 1.0),
+        (0.2, pytest.approx(6 / 9), 1.0),
+        (0.3, 0.75, 1.0),
+        (0.4, pytest.approx(6 / 7), 1.0),
+        (0.6, 1.0, pytest.approx(5 / 6)),
+    ]
+
+
+@pytest.mark.parametrize("labels", [[], [0] * 6, [1] * 4])
+def test_a_precision_of_next_to_nothing_is_none(labels):
+    assert precision_points(np.linspace(0, 1, len(labels)), np.array(labels, dtype=int)) == ()
+
+
+def test_a_precision_that_is_asked_for_is_reached_where_it_was_fitted():
+    generator = np.random.default_rng(3)
+    scores = generator.normal(0, 2, (400, 1))
+    labels = (generator.random((400, 1)) < sigmoid(scores)).astype(np.int64)
+    decisions = _fit_topics(scores, labels)
+    for least in (0.6, 0.8, 0.9):
+        strict = decisions.at_precision(least)
+        given = strict.assigned(strict.topic_probabilities(scores))
+        assert labels[given].mean() >= least
+        assert labels[given].sum() / labels.sum() == pytest.approx(strict.reached(least)["one"].coverage)
+
+
+def test_stances_of_articles_reach_a_precision_of_their_own():
+    generator = np.random.default_rng(4)
+    probabilities = softmax(generator.normal(0, 2, (600, 3)))
+    classes = np.array([generator.choice(3, p=row) for row in probabilities])
+    made = fit_articles(probabilities, classes, np.arange(600))
+    strict = Decisions({}, StanceDecision(), made).at_precision(0.8).articles
+    assert strict.support > made.support
+    for column, threshold in ((1, strict.support), (2, strict.oppose)):
+        assert (classes[probabilities[:, column] >= threshold] == column).mean() >= 0.8
