@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--workers", type=_positive, metavar="N", help="processes to score with, by default a core each"
     )
-    predict.add_argument("--part-rows", type=_positive, metavar="N", default=10_000,
+    predict.add_argument("--part-rows", type=_positive, metavar="N",
                          help="after how many articles an interrupted run can go on, by default 10000")  # fmt: skip
     predict.add_argument("--metrics", metavar="FILE", help="tell in a JSON file how far the run is")
     _add_model(predict)
@@ -130,7 +130,7 @@ def _share(text: str) -> float:
 def _predict(options: argparse.Namespace) -> int:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from .batch import predict_files
+    from .batch import PART_ROWS, predict_files
     from .predictor import Predictor, Wanted
 
     wanted = Wanted(not options.stances_only, not options.topics_only, options.all_pairs, options.min_precision)
@@ -142,7 +142,7 @@ def _predict(options: argparse.Namespace) -> int:
             options.output,
             options.keep,
             workers=options.workers,
-            part_rows=options.part_rows,
+            part_rows=options.part_rows or PART_ROWS,
             resume=options.resume,
             metrics=options.metrics,
         )

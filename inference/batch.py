@@ -21,7 +21,7 @@ from .writing import SCHEMA_VERSION, format_of
 LOG = logging.getLogger(__name__)
 
 PART_ROWS = 10_000
-"""Rows of a part: what a crash costs at most, for each process that scores."""
+"""Rows of a part: what a crash costs at most, besides what is being scored."""
 
 _REMEMBERED_IDS = 1_000_000
 """Ids that are checked for duplicates; more would cost memory without bound."""
@@ -49,7 +49,7 @@ def predict_files(
         output: a file, a directory of parts where it ends in `/`, or `-`; see `writing.format_of`.
         keep: columns of the inputs that are carried into the records; null where a row has none or cannot be read. One
             that no row has is warned of.
-        workers: processes to score with; None takes one for each core.
+        workers: processes to score with; None takes one for each core, or for a GPU.
         part_rows: rows of a part.
         resume: whether to go on with a run that was interrupted; then input, model and options must be the same.
         metrics: a file that tells how far the run is, in JSON.
@@ -77,14 +77,13 @@ def predict_files(
     run = _run(predictor, list(files.values()), part_rows, keep)
     missing = set(keep)
     seen = _Seen()
+    expected = _expected(list(files.values()), paths)
     with (
         opened(output, format, run, part_rows, resume) as sink,
-        Progress(
-            sink.before, _expected(list(files.values()), paths), {"model": predictor.model.digest}, metrics
-        ) as progress,
+        Progress(sink.before, expected, {"model": predictor.model.digest}, metrics) as progress,
     ):
         work = tasks(_rows(paths, files, sink.start, seen), sink.before.rows + 1, part_rows)
-        with closing(scored(work, predictor, format, workers or cores())) as ready:
+        with closing(scored(work, predictor, format, workers or _workers(predictor))) as ready:
             for done in ready:
                 sink.write(done)
                 progress.add(done.totals)
@@ -96,6 +95,11 @@ def predict_files(
         since = " since the run went on" if sink.before.rows else ""
         LOG.warning("no row%s has %s to keep", since, ", ".join(sorted(missing)))
     return progress.totals
+
+
+def _workers(predictor: Predictor) -> int:
+    """As many as there are processors to score with."""
+    return cores() if predictor.device == "cpu" else 1
 
 
 def _run(predictor: Predictor, files: Sequence[InputFile], part_rows: int, keep: Sequence[str]) -> dict[str, object]:

@@ -24,6 +24,9 @@ from .tags import Tags
 BUFFER_ARTICLES = 256
 """Articles that are sorted and scored together, fewer where they are long; see `scorer.groups`."""
 
+MOST_CHARACTERS = 10_000_000
+"""Characters of an article, title and text together: what is longer is no article, and its states would fill memory."""
+
 Input = Article | Mapping[str, Any] | ArticleError
 
 
@@ -68,16 +71,16 @@ class Predictor:
         self.model = model or ModelInfo(bundle.digest)
         self.threads = threads
         self.wanted = wanted
-        self._device = device
+        self.device = device
         self._decisions = _decisions(bundle.manifest.decisions, wanted)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process it loads the same bundle for itself."""
-        return Predictor, (self.bundle, self.model, self.threads, self._device, self.wanted)
+        return Predictor, (self.bundle, self.model, self.threads, self.device, self.wanted)
 
     @cached_property
     def _scorer(self) -> Scorer:
-        return _scorer(self.bundle, self.threads, self._device)
+        return _scorer(self.bundle, self.threads, self.device)
 
     @cached_property
     def _mentions(self) -> MentionFinder:
@@ -98,7 +101,7 @@ class Predictor:
 
     def with_threads(self, threads: int) -> Predictor:
         """The same on another number of threads."""
-        return Predictor(self.bundle, self.model, threads, self._device, self.wanted)
+        return Predictor(self.bundle, self.model, threads, self.device, self.wanted)
 
     def predict(self, articles: Iterable[Input], first: int = 1) -> Iterator[Prediction]:
         """Score articles, or mappings with the same keys.
@@ -142,6 +145,10 @@ class Predictor:
             return self._unscored(printable(error.id or str(row)), "error", printable(error.reason))
         if not article.text.strip():
             return self._unscored(article.id, "empty", "`text` is empty")
+        length = len(article.title) + len(article.text)
+        if length > MOST_CHARACTERS:
+            reason = f"title and text have {length} characters, at most {MOST_CHARACTERS} are scored"
+            return self._unscored(article.id, "error", reason)
         return Document.split(article)
 
     def _completed(self, document: Document, reading: Reading, topics: Sequence[Topic]) -> Document:

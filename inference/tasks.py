@@ -133,7 +133,7 @@ def scored(work: Iterable[Task], predictor: Predictor, format: Format, workers: 
                 yield _result(task, future, predictor, format)
             pool.shutdown()
         except (BrokenProcessPool, MemoryError) as error:
-            raise WorkerError("a process that scores was killed or ran out of memory") from error
+            raise WorkerError("a process that scores was killed or ran out of memory; --resume goes on") from error
         finally:
             held.close()  # workers that are still at it end at once
 

@@ -99,12 +99,11 @@ class Family(Model, Protocol):
         """Learn from `train`; `validation` decides only when to stop."""
         ...
 
-    def quantized(self, documents: Sequence[Document], spared: int = 0) -> Model | None:
+    def quantized(self, documents: Sequence[Document]) -> Model | None:
         """The fitted model with its encoder in 8-bit integers, None where it has no encoder.
 
         Args:
-            documents: such as will be read, a hundred or more; scales are found from them.
-            spared: how many matrix products stay in fp32, those that would err most.
+            documents: such as will be read, a hundred or more; widths of channels are found from them.
         """
         ...
 

@@ -78,7 +78,7 @@ class LinearFamily:
         """See `Model.score`."""
         return self._scorer.score(documents)
 
-    def quantized(self, documents: Sequence[Document], spared: int = 0) -> None:
+    def quantized(self, documents: Sequence[Document]) -> None:
         """See `Family.quantized`."""
 
     def encoder_facts(self) -> None:

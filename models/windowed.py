@@ -54,9 +54,9 @@ class WindowedModel:
         self._network.encoder.save_pretrained(directory)
         AutoTokenizer.from_pretrained(check_source(self._source)).save_pretrained(directory)
 
-    def quantized(self, documents: Sequence[Document], spared: int = 0) -> QuantizedModel:
+    def quantized(self, documents: Sequence[Document]) -> QuantizedModel:
         """See `Family.quantized`."""
-        return QuantizedModel(self._network, self._windower, self._source, documents, spared)
+        return QuantizedModel(self._network, self._windower, self._source, documents)
 
     def export(self, directory: Path) -> None:
         """See `Model.export`."""
@@ -75,17 +75,11 @@ class QuantizedModel(WindowedModel):
         network: fitted; its heads stay in fp32.
         windower: cuts documents.
         source: where the encoder came from.
-        documents: whose windows, the first of each, give the scales.
-        spared: products that stay in fp32.
+        documents: whose windows, the first of each, tell how wide channels are.
     """
 
     def __init__(
-        self,
-        network: WindowNetwork,
-        windower: Windower,
-        source: EncoderSource,
-        documents: Sequence[Document],
-        spared: int,
+        self, network: WindowNetwork, windower: Windower, source: EncoderSource, documents: Sequence[Document]
     ) -> None:
         from .quantize import quantize
 
@@ -94,7 +88,7 @@ class QuantizedModel(WindowedModel):
         self._path = Path(self._folder.name) / ONNX
         full = self._path.with_name("full.onnx")
         export_onnx(network.encoder, full)
-        quantize(full, self._path, [windower.cut(document)[0] for document in documents], spared)
+        quantize(full, self._path, [windower.cut(document)[0] for document in documents])
         full.unlink()
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:

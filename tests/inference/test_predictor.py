@@ -19,7 +19,7 @@ from inference.decode import ArticleDecision
 from inference.errors import BundleError, InputError
 from inference.mentions import MentionFinder
 from inference.naming import Lexicon
-from inference.predictor import Predictor
+from inference.predictor import Predictor, Wanted
 from inference.schema import Article, Prediction
 
 from .conftest import FORMS, SCORED, TOPICS, edited
@@ -299,3 +299,37 @@ def test_leaders_go_by_their_own_names_in_home_politics(tagging: Predictor, monk
     for home, expected in ((True, {"Donald Trump", "United States"}), (False, {"United States"})):
         monkeypatch.setattr("inference.predictor.is_home", lambda _, home=home: home)
         assert {actor.name for actor in one(tagging, text="in the US they like Trump").actors} == expected
+
+
+def test_an_article_beyond_all_measure_is_an_error_of_its_own(predictor, monkeypatch):
+    monkeypatch.setattr("inference.predictor.MOST_CHARACTERS", 30)
+    rows = [{"id": "a", "text": "Iran praised Russia."}, {"id": "b", "text": "x" * 31}, {"id": "c", "text": "Iran."}]
+    records = list(predictor.predict(rows))
+    assert [record.status for record in records] == ["ok", "error", "ok"]
+    assert records[1].error == "title and text have 31 characters, at most 30 are scored"
+
+
+def test_what_is_not_wanted_is_left_out(bundle, articles):
+    both = list(Predictor.load(bundle).predict(articles))
+    topics = list(Predictor.load(bundle, wanted=Wanted(stances=False)).predict(articles))
+    stances = list(Predictor.load(bundle, wanted=Wanted(topics=False)).predict(articles))
+    assert [record.topics for record in topics] == [record.topics for record in both]
+    assert {(record.actors, record.stances) for record in topics} == {((), ())}
+    assert [(record.actors, record.stances) for record in stances] == [
+        (record.actors, record.stances) for record in both
+    ]
+    assert {record.topics for record in stances} == {()}
+
+
+def test_all_pairs_have_their_likelier_leaning(bundle):
+    article = {"text": "Iran met Russia and France in Geneva."}
+    some = next(Predictor.load(bundle).predict([article])).stances
+    every = next(Predictor.load(bundle, wanted=Wanted(all_pairs=True)).predict([article])).stances
+    assert len({(stance.source, stance.target) for stance in every}) == 6
+    assert set(some) <= set(every)
+
+
+def test_a_precision_that_was_never_reached_leaves_nothing(bundle, articles):
+    records = list(Predictor.load(bundle, wanted=Wanted(min_precision=0.9)).predict(articles))
+    assert not any(topic.assigned for record in records for topic in record.topics)
+    assert not any(record.stances for record in records)

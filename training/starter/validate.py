@@ -59,11 +59,13 @@ def problems(corpus: Dataset) -> Iterator[str]:
 
 def counts(corpus: Dataset) -> dict[str, int]:
     """How often each label and kind of thing occurs."""
-    topics = Counter(topic for labels in corpus["topics"] for topic in labels)
+    labelled = [topics for topics in corpus["topics"] if topics is not None]
+    topics = Counter(topic for labels in labelled for topic in labels)
     stances = Counter(stance["label"] for labels in corpus["stances"] for stance in labels)
     return {
         "articles": len(corpus),
-        "articles without a topic": sum(not labels for labels in corpus["topics"]),
+        "articles with labelled topics": len(labelled),
+        "of these without a topic": sum(not labels for labels in labelled),
         **dict(topics.most_common()),
         **dict(stances.most_common()),
         "mentions": sum(len(mentions) for mentions in corpus["actors"]),
