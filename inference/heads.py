@@ -132,5 +132,13 @@ class Heads:
 
 def gelu(values: States) -> States:
     """GELU by its tanh form (Hendrycks and Gimpel 2016)."""
-    inner = np.float32(np.sqrt(2 / np.pi)) * (values + np.float32(0.044715) * values**3)
-    return np.asarray(np.float32(0.5) * values * (1 + np.tanh(inner)))
+    inner = values * values  # numpy's own cube takes ten times as long
+    inner *= np.float32(0.044715)
+    inner += 1
+    inner *= values
+    inner *= np.float32(np.sqrt(2 / np.pi))
+    np.tanh(inner, out=inner)
+    inner += 1
+    inner *= values
+    inner *= np.float32(0.5)
+    return inner

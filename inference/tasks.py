@@ -24,8 +24,10 @@ Content = dict[str, Any] | ArticleError
 Place = tuple[int, int]
 """Where reading stands: the number of an input, counted from 0, and how many of its rows are read."""
 
-_ROWS = 256
-_CHARACTERS = 2_000_000
+_ROWS = 64
+"""Rows of a task: few enough that processes end at about the same time, and that what waits is little."""
+
+_CHARACTERS = 1_000_000
 _AHEAD = 2
 """Tasks that wait for each worker besides the one it works on: enough that it never waits for the reader."""
 

@@ -105,12 +105,6 @@ class Windower:
         """Read `tokenizer.json`."""
         return cls(Tokenizer.from_file(str(path)), settings)
 
-    @property
-    def mask(self) -> int:
-        """Id of the token that stands for a hidden one; that of padding where the tokenizer has none."""
-        known = (self._tokenizer.token_to_id(token) for token in ("[MASK]", "<mask>"))
-        return next((id for id in known if id is not None), self.settings.pad)
-
     def save(self, path: Path) -> None:
         """Write `tokenizer.json`."""
         self._tokenizer.save(str(path))

@@ -32,7 +32,7 @@ from .network import WindowNetwork, tensors
 from .objective import ranking_quality
 from .precision import computes_bf16
 from .settings import Trainer
-from .steps import epoch_steps, shared, without_names
+from .steps import epoch_steps, shared
 from .windowed import window_scorer
 
 
@@ -161,15 +161,11 @@ class Finetuner:
         return total / len(steps)
 
     def _read(self, windows: list[Window]) -> list[Window]:
-        """What a step reads of an article: a draw of its windows if they are many, some of them without names."""
+        """What a step reads of an article: a draw of its windows if they are many."""
         most = self._trainer.windows_per_article
-        if len(windows) > most:
-            windows = [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
-        if not self._trainer.mask_actors:
+        if len(windows) <= most:
             return windows
-        masked = np.random.random(len(windows)) < self._trainer.mask_actors
-        mask = self._windower.mask
-        return [without_names(window, mask) if hide else window for window, hide in zip(windows, masked, strict=True)]
+        return [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
 
 
 def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:

@@ -27,19 +27,22 @@ _SMOOTHING = 0.8
 
 _LEAST = 1e-5
 
+_MASK = 4
+"""Place of the mask of tokens among the inputs of attention, after queries, keys, values and their biases."""
+
 
 def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
     """Write an encoder whose products with weights are of 8-bit integers, as ONNX Runtime runs them.
 
-    Weights have a scale for each output, what they multiply has one for each window, found as it is read. A few
+    It reads windows one by one and looks at no mask. Weights have a scale for each output, what they multiply has one
+    for each window, found as it is read. A few
     channels of a transformer are ten times as wide as the others and would leave these a handful of integers; so the
     widest stay in fp32 (Dettmers et al. 2022), and the others are evened out, which the weights take back (SmoothQuant,
     Xiao et al. 2023).
 
     Args:
         source: an encoder in fp32, as `export_onnx` writes it.
-        target: where the other one is written. It has to read windows one by one, else their scales depend on each
-            other.
+        target: where the other one is written.
         windows: such as will be read, a hundred or more, to tell how wide channels are.
     """
     model = onnx.load(source)
@@ -65,6 +68,7 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
             nodes[node.output[0]] = first + _product_nodes(name, own, node.output[0], wide=len(widest) > 0)
             first = []
     _replace(model, nodes, numbers)
+    _unmask(model)
     onnx.save(model, target)
 
 
@@ -149,3 +153,10 @@ def _replace(model: ModelProto, nodes: dict[str, list[NodeProto]], numbers: dict
     model.graph.initializer.extend(tensors)
     if not any(opset.domain == "com.microsoft" for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def _unmask(model: ModelProto) -> None:
+    """Attend to every token: what is read alone is all words."""
+    for node in model.graph.node:
+        if node.op_type == "MultiHeadAttention":
+            del node.input[_MASK:]

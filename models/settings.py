@@ -132,8 +132,6 @@ class Trainer(Settings):
     """Share of the loss that is of the teachers' scores, where the recipe names teachers."""
     temperature: float = Field(default=2.0, gt=0)
     """What student's and teachers' scores are divided by before they are compared."""
-    mask_actors: float = Field(default=0.0, ge=0, le=1)
-    """Share of windows, drawn afresh each epoch, in which the words of paired actors are masked."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of a label's probability that is spread over all labels, topics aside."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
-
-from inference.windows import Window
 
 from .base import Example
 
@@ -59,18 +56,3 @@ def shared(steps: Sequence[list[int]], process: int, processes: int) -> list[lis
     """The steps that one of several processes takes; the first are repeated so that all take as many."""
     even = -(-len(steps) // processes) * processes
     return [steps[number % len(steps)] for number in range(even)][process::processes]
-
-
-def without_names(window: Window, mask: int) -> Window:
-    """A window whose paired actors' words are masked, so that the words between them must tell who stands where.
-
-    Args:
-        window: with its pairs.
-        mask: id of the token that stands for a hidden one.
-    """
-    ids = list(window.ids)
-    for row in {row for _, source, target, _ in window.pairs for row in (source, target)}:
-        for begin, end in window.rows[row]:
-            if begin:  # the opening token stands for actors that are not named
-                ids[begin:end] = [mask] * (end - begin)
-    return replace(window, ids=ids)

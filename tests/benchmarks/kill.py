@@ -1,6 +1,6 @@
 """Kills batch predictions and lets them go on: `python -m tests.benchmarks.kill MODEL [--articles 20000] [--kills 50]`.
 
-The articles are those of the starter corpus, cut to a random number of sentences. What comes of a run that is killed
+What comes of a run that is killed
 again and again must be what comes of one that nobody disturbs, byte for byte, and nothing may be left of it besides:
 else the exit code is 1. A run that ends before its kill is compared, and another begun.
 """
@@ -8,9 +8,7 @@ else the exit code is 1. A run that ends before its kill is compared, and anothe
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,11 +20,9 @@ from time import monotonic, sleep
 
 import psutil  # type: ignore[import-untyped]
 
-from inference.reading import read_rows
+from .articles import starter, write
 
 _ROOT = Path(__file__).parents[2]
-_STARTER = _ROOT / "training" / "starter"
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _PARTS = 40
 _EARLY = 0.2
 """Share of the kills that come before a run has begun to write."""
@@ -77,8 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     drawn = random.Random(options.seed)
     model = str(Path(options.model).resolve()) if Path(options.model).exists() else options.model
     with tempfile.TemporaryDirectory() as temporary:
-        news = Path(temporary) / "news.jsonl"
-        news.write_text("".join(_articles(options.articles, drawn)), "utf-8")
+        news = write(starter(options.articles), Path(temporary) / "news.jsonl")
         runs = [Run(model, news, options.articles, Path(temporary) / each / "out.jsonl") for each in ("a", "b")]
         for run in runs:
             run.output.parent.mkdir()
@@ -94,19 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"in {monotonic() - began:.1f} s: {'; '.join(wrong) or 'the same bytes each time, and nothing left over'}"
         )
         return 1 if wrong else 0
-
-
-def _articles(number: int, drawn: random.Random) -> list[str]:
-    """Lines of JSON with so many articles."""
-    rows = [row.content for file in sorted(_STARTER.glob("*.jsonl")) for row in read_rows(str(file))]
-    articles = [row for row in rows if isinstance(row, dict)]
-    lines = []
-    for id in range(number):
-        article = drawn.choice(articles)
-        sentences = _SENTENCE_END.split(article["text"])
-        text = " ".join(sentences[: drawn.randint(1, len(sentences))])
-        lines.append(json.dumps({"id": str(id), "title": article["title"], "text": text}, ensure_ascii=False) + "\n")
-    return lines
 
 
 def _undisturbed(run: Run) -> tuple[float, float] | None:

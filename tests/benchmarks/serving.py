@@ -31,14 +31,15 @@ import psutil  # type: ignore[import-untyped]
 
 from inference.bundle import Bundle
 from inference.errors import DetenteError
-from inference.reading import read_rows
 from training.registry import tracking_uri
 from training.tracking import log_bundle
+
+from .articles import starter
 
 HOST = "127.0.0.1"
 JSON = {"Content-Type": "application/json"}
 
-_STARTER = Path(__file__).parents[2] / "training" / "starter"
+_TEXTS = 1000
 _CLIENTS = (1, 4, 16)
 _MOST_GROWTH = 0.1
 _START_SECONDS = 120
@@ -185,9 +186,8 @@ def _measure(server: Server, requests: int) -> int:
 
 def _bodies() -> list[bytes]:
     """A request for each article of the starter corpus."""
-    rows = [row.content for file in sorted(_STARTER.glob("*.jsonl")) for row in read_rows(str(file))]
-    articles = [{key: row[key] for key in ("id", "title", "text")} for row in rows if isinstance(row, dict)]
-    return [json.dumps({"dataframe_records": [article]}).encode() for article in articles]
+    rows = [{"id": article.id, "title": article.title, "text": article.text} for article in starter(_TEXTS)]
+    return [json.dumps({"dataframe_records": [row]}).encode() for row in rows]
 
 
 def _load(server: Server, bodies: Sequence[bytes], clients: int) -> Load:

@@ -82,7 +82,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for name, count in counts(corpus).items():
-        print(f"{name:26}{count:>7,}")
+        print(f"{name:30}{count:>7,}")
     found = list(problems(corpus))
     for problem in found:
         print(problem, file=sys.stderr)
