@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,8 +18,7 @@ from .masking import PLACES, MaskedSentences, article_words
 from .ngrams import NgramModel, Words, checked
 from .schema import STANCE_LABELS
 from .scorer import Reading, Scorer, Scores
-
-_TORCH_ADAPTER = "sklearn.externals.array_api_compat.torch"
+from .skops_arrays import read_arrays
 
 _PAIRS = 1024
 """Pairs that are scored at once: what they need stays near the processor, and in bounds."""
@@ -136,20 +132,11 @@ class LinearScorer(Scorer):
         """Read `model.skops`.
 
         Raises:
-            BundleError: skops is missing, or the file cannot be read, holds anything but plain data, or arrays of
-                other types or shapes than they have to be.
+            BundleError: the file cannot be read, or holds anything but arrays, or arrays of wrong types or shapes.
         """
         try:
-            with _hidden(_TORCH_ADAPTER):
-                import skops.io
-                from skops.io.exceptions import UntrustedTypesFoundException
-        except ImportError as error:
-            raise BundleError(f"a linear bundle needs `pip install detente[linear]` ({error})") from None
-        try:
-            return cls.from_arrays(skops.io.load(model), topics)
-        except UntrustedTypesFoundException as error:
-            raise BundleError(f"{model}: holds types that no detente bundle has: {error}") from error
-        except (BadZipFile, ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
+            return cls.from_arrays(read_arrays(model), topics)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); train it again") from error
 
     @classmethod
@@ -191,20 +178,3 @@ class LinearScorer(Scorer):
             Scores(reading.topics, stances[end - len(document.pairs) : end])
             for document, reading, end in zip(documents, readings, ends, strict=True)
         ]
-
-
-@contextmanager
-def _hidden(module: str) -> Iterator[None]:
-    """Make a module impossible to import for a while.
-
-    skops, when it is imported, imports every module of scikit-learn, and one of them imports torch
-    where it is installed: seconds and memory for nothing.
-    """
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[module]

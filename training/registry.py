@@ -34,7 +34,6 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases: a new version, and the one that is in use."""
 
 _REQUIREMENTS = ("ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm")
-_LINEAR_REQUIREMENTS = ("scikit-learn", "skops")
 
 _EXAMPLE = {
     "id": "example",
@@ -226,8 +225,7 @@ def register(client: MlflowClient, name: str, model_id: str, tags: Mapping[str, 
 
 def requirements(bundle: Bundle, libraries: Mapping[str, str]) -> list[str]:
     """What scoring a bundle needs, pinned to the versions that it was made with, else those installed."""
-    names = _REQUIREMENTS + (_LINEAR_REQUIREMENTS if bundle.manifest.family == "linear" else ())
-    return [f"{name}=={libraries.get(name) or installed_version(name)}" for name in names]
+    return [f"{name}=={libraries.get(name) or installed_version(name)}" for name in _REQUIREMENTS]
 
 
 def signature() -> ModelSignature:

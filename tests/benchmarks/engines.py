@@ -165,7 +165,7 @@ def _print_floor(encoder: Path, tokens: float, rate: float) -> None:
         most = speed / (tokens * products)
         print(
             f"in {kind} this machine does {speed / 1e9:.0f} billion multiply-adds a second; {tokens:.0f} tokens "
-            f"an article of {products / 1e6:.1f} million each allow {most:.1f} articles a second, {most / rate:.2f} times as many"
+            f"an article of {products / 1e6:.1f} million allow {most:.1f} a second, {most / rate:.2f} times as many"
         )
 
 

@@ -44,27 +44,14 @@ print(*(name for name in {HEAVY} if name in sys.modules))
     assert python("-c", program).stdout.strip() == ""
 
 
-def test_an_encoder_needs_no_scikit_learn(encoder_bundle):
+def test_scoring_needs_no_scikit_learn(bundle):
     program = f"""
 import sys
 sys.modules["sklearn"] = sys.modules["skops"] = sys.modules["pandas"] = None
 from inference import Predictor
-print(next(Predictor.load({str(encoder_bundle)!r}).predict([{{"text": "Iran"}}])).status)
+print(next(Predictor.load({str(bundle)!r}).predict([{{"text": "Iran"}}])).status)
 """
     assert python("-c", program).stdout.strip() == "ok"
-
-
-def test_a_linear_bundle_without_scikit_learn_says_what_to_install(linear_bundle):
-    program = f"""
-import sys
-sys.modules["skops"] = None
-from inference import BundleError, Predictor
-try:
-    next(Predictor.load({str(linear_bundle)!r}).predict([{{'text': 'x'}}]))
-except BundleError as error:
-    print(error)
-"""
-    assert "pip install detente[linear]" in python("-c", program).stdout
 
 
 def test_help_imports_neither_numpy_nor_an_engine():
