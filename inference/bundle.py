@@ -28,6 +28,7 @@ HEADS = "heads.safetensors"
 SKOPS = "model.skops"
 
 Family = Literal["linear", "embedding", "encoder"]
+Precision = Literal["fp32", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Manifest:
             scoring does not read it.
         files: sha256 of every other file.
         format_version: version of this layout.
+        precision: numbers that an encoder computes in; in 8-bit integers it reads windows one by one, on a CPU.
     """
 
     family: Family
@@ -54,6 +56,7 @@ class Manifest:
     provenance: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    precision: Precision = "fp32"
 
     def has(self, name: str) -> bool:
         """Whether the model was trained to score a head."""
@@ -166,11 +169,14 @@ def _parse(raw: bytes, path: Path) -> Manifest:
             windows=None if windows is None else WindowSettings(**windows),
             provenance=content["provenance"],
             files={str(name): str(digest) for name, digest in content["files"].items()},
+            precision=content["precision"],
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path}: not a manifest of detente ({type(error).__name__}: {error})") from error
     if manifest.family not in get_args(Family):
         raise BundleError(f"{path}: family {manifest.family!r}, expected one of {', '.join(get_args(Family))}")
+    if manifest.precision not in get_args(Precision):
+        raise BundleError(f"{path}: precision {manifest.precision!r}, expected one of {', '.join(get_args(Precision))}")
     for head in manifest.heads:
         if head.kind not in get_args(Kind):
             raise BundleError(

@@ -40,7 +40,7 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield _row("family", manifest.family)
     yield _row("recipe", ", ".join(f"{key} {facts[key]}" for key in ("name", "seed", "commit") if facts.get(key)))
     yield _row("encoder", _encoder(facts.get("encoder")))
-    yield _row("precision", str(facts.get("precision", "fp32")))
+    yield _row("precision", manifest.precision)
     if manifest.windows is not None:
         yield _row("windows", f"{manifest.windows.max_tokens} tokens")
     yield _row("heads", ", ".join(head.name for head in manifest.heads))

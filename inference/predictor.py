@@ -12,7 +12,7 @@ from .aggregate import article_stances
 from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
 from .decode import Decisions
 from .document import Document
-from .errors import ArticleError
+from .errors import ArticleError, InputError
 from .heads import ACTORS, STANCES, TOPICS, Heads, actor_head
 from .locate import locate
 from .mentions import MentionFinder
@@ -203,6 +203,8 @@ def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
     from .window_scorer import WindowScorer
     from .windows import Windower
 
+    if device != "cpu" and manifest.precision == "int8":
+        raise InputError(f"{bundle.path}: is in 8-bit integers, for CPUs; train it with `--set model.precision=fp32`")
     windower = Windower.from_file(bundle.path / TOKENIZER, manifest.windows)
     heads = Heads.from_file(bundle.path / HEADS, manifest.heads)
     return WindowScorer.of_onnx(windower, heads, bundle.path / ONNX, threads, device)

@@ -273,7 +273,6 @@ def _report(
             "recipe": report.recipe_digest,
             "commit": report.commit,
             "encoder": report.encoder,
-            "precision": report.precision["chosen"],
             "corpora": [{key: corpus[key] for key in ("name", "licence", "sha256")} for corpus in report.corpora],
             "teachers": [
                 {"name": each.bundle.path.name, "sha256": each.bundle.digest, "corpora": _learned_from(each)}
@@ -282,6 +281,7 @@ def _report(
             "libraries": report.libraries,
             "metrics": report.metrics["test"],
         },
+        precision=report.precision["chosen"],
     )
     return report, manifest
 

@@ -100,7 +100,7 @@ def _memory(pid: int) -> float:
 
 def _kind(bundle: Path) -> str:
     manifest = json.loads((bundle / MANIFEST).read_text())
-    return f"{manifest['family']} {manifest['provenance'].get('precision', '')}"
+    return f"{manifest['family']} {manifest['precision']}"
 
 
 def _size(bundle: Path) -> float:

@@ -106,6 +106,7 @@ def test_manifest_that_is_none(copy, content):
         ({"heads": ["topics", "stances"]}, "not a manifest"),
         ({"heads": [{"name": "mood", "kind": "mood", "labels": []}]}, "head mood: kind 'mood', expected one of topics"),
         ({"windows": {"max_tokens": 9}}, "not a manifest"),
+        ({"precision": "int4"}, "precision 'int4', expected one of fp32, int8"),
     ],
 )
 def test_manifest_with_other_values(linear_bundle, tmp_path, changes, message):

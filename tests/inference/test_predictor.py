@@ -333,3 +333,9 @@ def test_a_precision_that_was_never_reached_leaves_nothing(bundle, articles):
     records = list(Predictor.load(bundle, wanted=Wanted(min_precision=0.9)).predict(articles))
     assert not any(topic.assigned for record in records for topic in record.topics)
     assert not any(record.stances for record in records)
+
+
+def test_integers_are_for_a_cpu(encoder_bundle, tmp_path):
+    path = edited(encoder_bundle, tmp_path / "light", precision="int8")
+    with pytest.raises(InputError, match="is in 8-bit integers, for CPUs; train it with"):
+        next(Predictor.load(path, device="cuda").predict([{"text": "Iran praised Russia."}]))
