@@ -15,6 +15,7 @@ import pytest
 
 from tests.inference.conftest import articles as articles  # noqa: PLC0414
 from tests.inference.conftest import encoder_bundle as encoder_bundle  # noqa: PLC0414 — a fixture is taken over by its name
+from tests.inference.conftest import finder as finder  # noqa: PLC0414
 from tests.inference.conftest import linear_bundle as linear_bundle  # noqa: PLC0414
 
 ROOT = Path(__file__).parents[2]

@@ -32,6 +32,7 @@ class Quick(Predictor):
     def __init__(self, watch: Callable[[str], object] = str, digest: str = "quick") -> None:
         self.model = ModelInfo(digest)
         self.threads = None
+        self.device = "cpu"
         self.wanted = Wanted()
         self._watch = watch
 

@@ -45,7 +45,7 @@ def test_tasks_hold_every_row_once_and_end_where_parts_end(number: int, part_row
 
 def test_long_texts_make_small_tasks():
     made = list(tasks(rows(9, "x" * 900_000), 1, 1000))
-    assert [len(task.rows) for task in made] == [3, 3, 3]
+    assert [len(task.rows) for task in made] == [2, 2, 2, 2, 1]
     assert [len(task.rows) for task in tasks(rows(3, "x" * 5_000_000), 1, 1000)] == [1, 1, 1]
 
 
