@@ -13,6 +13,8 @@ from .tags import Place, Tags
 _SURELY_OUTSIDE = 0.99
 """The probability from which a model's word is taken that what the lexicon knows is no mention here."""
 
+_ARTICLES = ("the", "a", "an")
+
 _FIELDS: tuple[Field, ...] = ("title", "text")
 
 
@@ -71,7 +73,7 @@ def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: S
     if tags is None:
         return sorted([*known, *given])
     tagged: list[Place] = [(field, start, end) for field, start, end, _ in tags.spans()]
-    places = [each for each in tagged if any(map(str.isalnum, _words(article, each)))]
+    places = [each for each in tagged if _names_something(_words(article, each))]
     outside = tags.outside(known)
     places += [each for each, sure in zip(known, outside, strict=True) if sure <= _SURELY_OUTSIDE]
     taken = sorted(given)
@@ -89,6 +91,11 @@ def _place(mention: Mention) -> Place:
 def _words(article: Article, place: Place) -> str:
     field, start, end = place
     return article.field(_FIELDS[field])[start:end]
+
+
+def _names_something(words: str) -> bool:
+    """Whether words are more than signs and an article of grammar, which a model may take for a mention."""
+    return any(map(str.isalnum, words)) and words.lower() not in _ARTICLES
 
 
 def _overlap(one: Place, other: Place) -> bool:

@@ -101,6 +101,11 @@ def test_no_mention_runs_over_the_end_of_a_sentence():
     assert [text[each.start : each.end] for each in found] == ["Barack Obama", "Vladimir Putin", "Iran"]
 
 
+def test_a_tag_on_a_word_of_grammar_alone_is_no_mention():
+    assert found("Russia and the Nordic pair met.", "the") == [("Russia", "Russia")]
+    assert ("the Nordic pair", "Nordic pair") in found("Russia and the Nordic pair met.", "the Nordic pair")
+
+
 def test_a_tag_on_signs_alone_is_no_mention():
     assert found("Iran — it won.", "—") == [("Iran", "Iran")]
 
