@@ -14,7 +14,8 @@ from .schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT
 Floats = npt.NDArray[np.float64]
 Rule = Literal["any", "best"]
 
-_SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
+SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
+"""Columns of the two leanings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,11 @@ class Decisions:
 
     def stance_classes(self, probabilities: Floats) -> npt.NDArray[np.int64]:
         """The likelier leaning of each pair where it passes its threshold, else neutral, as `STANCE_LABELS` counts."""
-        sides = probabilities[:, _SIDES]
+        sides = probabilities[:, SIDES]
         best = sides.argmax(axis=1) if len(sides) else np.zeros(0, dtype=int)
         thresholds = np.array([self.stances.support, self.stances.oppose])
         passes = sides.max(axis=1, initial=0.0) >= thresholds[best]
-        return np.where(passes, np.array(_SIDES)[best], STANCE_LABELS.index(NEUTRAL))
+        return np.where(passes, np.array(SIDES)[best], STANCE_LABELS.index(NEUTRAL))
 
 
 def _points(data: Iterable[Mapping[str, float]]) -> tuple[Point, ...]:

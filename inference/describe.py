@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .bundle import MANIFEST, Bundle
+from .decode import NEVER
 from .heads import STANCES, TOPICS
 from .schema import OPPOSE, SUPPORT
 from .terminal import visible
@@ -22,12 +23,9 @@ def describe_precision(bundle: Bundle, least: float) -> str:
     """The thresholds that reach a precision, and what they leave, in lines."""
     lines = [f"{'at least ' + format(least, 'g'):24}{'threshold':>10}{'precision':>10}{'coverage':>10}"]
     for label, point in bundle.manifest.decisions.reached(least).items():
-        never = not point.coverage
-        figures = (
-            "never reached".rjust(30)
-            if never
-            else f"{point.threshold:10.3f}{point.precision:10.3f}{point.coverage:10.3f}"
-        )
+        figures = "never reached".rjust(30)
+        if point != NEVER:
+            figures = f"{point.threshold:10.3f}{point.precision:10.3f}{point.coverage:10.3f}"
         lines.append(f"{label:24}{figures}")
     return "".join(visible(line) + "\n" for line in lines)
 

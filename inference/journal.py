@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .tasks import Place
 from .totals import Totals
 from .writing import sync_folder
 
@@ -20,11 +21,11 @@ class Part:
 
     Args:
         totals: how many records, of which kind.
-        end: where reading stood after it: the number of an input, counted from 0, and how many of its rows were read.
+        end: where reading stood after it.
     """
 
     totals: Totals
-    end: tuple[int, int]
+    end: Place
 
 
 class Journal:

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import precision_recall_curve
 
 from inference.decode import (
+    SIDES,
     ArticleDecision,
     Decisions,
     Floats,
@@ -30,8 +31,6 @@ Labels = npt.NDArray[np.int64]
 
 _THRESHOLDS = np.linspace(0.1, 0.9, 33)
 """Of stances in articles, those that are tried."""
-
-_SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
 
 _LEAST_GIVEN = 5
 """Labels that a threshold must have given for its precision to be believed."""
@@ -89,7 +88,7 @@ def fit_articles(probabilities: Floats, labels: Labels, pairs: Labels) -> Articl
     for rule in get_args(Rule):
         scores = np.stack([gathered(probabilities[rows], rule) for rows in groups])
         f1, thresholds = _best_pair(scores, leanings)
-        points = [precision_points(scores[:, side], leanings == side) for side in _SIDES]
+        points = [precision_points(scores[:, side], leanings == side) for side in SIDES]
         found.append((f1, ArticleDecision(rule, *thresholds, *points)))
     return max(found, key=lambda item: item[0])[1]
 
@@ -107,7 +106,7 @@ def _best_pair(scores: Floats, leanings: Labels) -> tuple[float, tuple[float, fl
         scores: of articles' pairs, (pairs, 3).
         leanings: classes, (pairs,).
     """
-    sides = np.array(_SIDES)
+    sides = np.array(SIDES)
     true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum())
     best, equals = 0.0, [(0.5, 0.5)]
     grid = [_THRESHOLDS if (leanings == side).any() else [0.5] for side in sides]  # without positives nothing tells

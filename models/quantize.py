@@ -35,10 +35,9 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
     """Write an encoder whose products with weights are of 8-bit integers, as ONNX Runtime runs them.
 
     It reads windows one by one and looks at no mask. Weights have a scale for each output, what they multiply has one
-    for each window, found as it is read. A few
-    channels of a transformer are ten times as wide as the others and would leave these a handful of integers; so the
-    widest stay in fp32 (Dettmers et al. 2022), and the others are evened out, which the weights take back (SmoothQuant,
-    Xiao et al. 2023).
+    for each window, found as it is read. A few channels of a transformer are ten times as wide as the others and would
+    leave these a handful of integers; so the widest stay in fp32 (Dettmers et al. 2022), and the others are evened out,
+    which the weights take back (SmoothQuant, Xiao et al. 2023).
 
     Args:
         source: an encoder in fp32, as `export_onnx` writes it.

@@ -90,11 +90,11 @@ class QuantizedModel(WindowedModel):
         export_onnx(network.encoder, full)
         quantize(full, self._path, [windower.cut(document)[0] for document in documents])
         full.unlink()
+        self._scorer = WindowScorer.of_onnx(windower, network.numpy_heads(), self._path)
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Model.score`."""
-        scorer = WindowScorer.of_onnx(self._windower, self._network.numpy_heads(), self._path)
-        return scorer.score(documents, others)
+        return self._scorer.score(documents, others)
 
     def _export_encoder(self, path: Path) -> None:
         shutil.copyfile(self._path, path)
