@@ -11,27 +11,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from inference.actors import Mention
 from inference.decode import Decisions
 from inference.document import Document
 from inference.errors import DetenteError
-from inference.schema import NEUTRAL, OPPOSE, SUPPORT, Article
+from inference.schema import NEUTRAL, Article
 from inference.scorer import Scores
+
+from .patterns import Answers, answers, filled, places
 
 CASES = Path(__file__).parents[1] / "tests" / "behaviour"
 """The cases that were written for the project, by a language model; each was read by its writer alone."""
 
 EXCHANGE, INVARIANCE = "exchange", "invariance"
 
-_LABELS = {"supports": SUPPORT, "opposes": OPPOSE}
-
 Cast = Mapping[str, str]
-Answers = dict[tuple[str, str], str]
 Score = Callable[[Sequence[Document]], Sequence[Scores]]
 
 
@@ -129,35 +126,26 @@ def _cases(path: Path) -> Iterator[Case]:
 
 def _case(capability: str, row: Mapping[str, Any]) -> Case:
     actors, text = dict(row["actors"]), str(row["text"])
-    answers = dict.fromkeys(permutations(actors, 2), NEUTRAL)
-    for stance in row["stances"]:
-        source, verb, target = stance.split()
-        if (source, target) not in answers:
-            raise ValueError(f"{stance!r} is not of two of the actors {', '.join(actors)}")
-        answers[source, target] = _LABELS[verb]
+    labels = answers(tuple(actors), row["stances"])
     casts = [actors, *row.get("instead", ())]
     if capability == EXCHANGE:
         (one, first), (other, second) = actors.items()
         casts.append({one: second, other: first})
-    places = {name for _, name, *_ in Formatter().parse(text) if name is not None}
+    asked = places(text)
     for cast in casts:
-        if set(cast) != places:
-            raise ValueError(f"the places {', '.join(sorted(places))} are not those of the cast {cast}")
+        if set(cast) != set(asked):
+            raise ValueError(f"the places {', '.join(sorted(asked))} are not those of the cast {cast}")
         if len(_document(text, cast).sentences) != 1:
             raise ValueError(f"with {', '.join(cast.values())} it is more than one sentence")
     if capability == INVARIANCE and len(casts) < 2:
         raise ValueError("no other cast in `instead`")
-    return Case(capability, text, tuple(casts), answers)
+    return Case(capability, text, tuple(casts), labels)
 
 
 def _document(text: str, cast: Cast) -> Document:
     """The sentence with its actors in place, each mention under the name of its place."""
-    whole, mentions = "", []
-    for words, place, *_ in Formatter().parse(text):
-        whole += words
-        if place is not None:
-            mentions.append(Mention(place, "text", len(whole), len(whole) + len(cast[place])))
-            whole += cast[place]
+    whole, spans = filled(text, cast)
+    mentions = [Mention(span.place, "text", span.start, span.end) for span in spans]
     return Document.build(Article("case", whole), mentions)
 
 

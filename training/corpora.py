@@ -18,17 +18,21 @@ from inference.schema import Article
 from .annotation import AnnotationError, annotate
 from .catalogue import Catalogue, at_hand, entry
 from .heads import MEASURED_WITH
+from .patterns import load_patterns
 from .public.readers import READERS
 from .public.standoff import read as read_labelled
-from .recipe import STARTER, Corpus
+from .recipe import PATTERNS, STARTER, Corpus
 
 LOG = logging.getLogger(__name__)
 
 LEARNED = ("train", "validation")
 """The splits that a run reads; what else a corpus has is only ever measured on."""
 
+PRACTICE = "practice"
+"""The part of rows that are learned from and never measured on."""
+
 _STARTER = Path(__file__).parent / "starter"
-STARTER_LICENCE = "Apache-2.0"
+SHIPPED_LICENCE = "Apache-2.0"
 
 FEATURES = Features(
     {
@@ -73,8 +77,9 @@ FEATURES = Features(
 is neutral; they are labels of the head `actors` where `tagged` is true as well. `stances` holds the place of a sentence
 and two canonical names.
 
-`part` tells what part of a public corpus a row is of. Where `sentence` is true the text is one sentence, whatever its
-punctuation says, and its labels stand by head in `pairs`, `classes` and `tags`."""
+`part` tells what part of a public corpus a row is of; rows of `PRACTICE` are learned from and never measured on. Where
+`sentence` is true the text is one sentence, whatever its punctuation says, and its labels stand by head in `pairs`,
+`classes` and `tags`."""
 
 
 class CorpusError(DetenteError):
@@ -110,6 +115,9 @@ def load_corpora(
         if corpus.public:
             rows += _public(corpus, catalogue or {}, splits)
             continue
+        if corpus.name == PATTERNS:
+            rows += _patterns(corpus)
+            continue
         seen: dict[str, str] = {}
         for row in _rows(corpus):
             try:
@@ -135,6 +143,19 @@ def _public(corpus: Corpus, catalogue: Catalogue, splits: Sequence[str]) -> Iter
         for row in read_labelled(path, known.labels, split) if known.labels else READERS[corpus.name](path):
             row |= {"id": f"{corpus.name}/{split}/{row['id']}", "corpus": corpus.name, "part": split}
             yield _kept(row, corpus.heads or known.heads)
+
+
+def _patterns(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    """The rows of the shipped patterns; they are no news, and none is ever measured on.
+
+    Raises:
+        CorpusError: a line is no pattern.
+    """
+    try:
+        for row in load_patterns():
+            yield _kept(row | {"id": f"{corpus.name}/{row['id']}", "corpus": corpus.name, "part": PRACTICE}, (STANCES,))
+    except ValueError as error:
+        raise CorpusError(str(error)) from None
 
 
 def _kept(row: dict[str, Any], heads: Sequence[str] | None) -> dict[str, Any]:

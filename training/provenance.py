@@ -15,8 +15,8 @@ import numpy as np
 from datasets import Dataset
 
 from .catalogue import Catalogue
-from .corpora import STARTER_LICENCE
-from .recipe import STARTER, Corpus
+from .corpora import SHIPPED_LICENCE
+from .recipe import SHIPPED, Corpus
 
 _LIBRARIES = (
     "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm", "scikit-learn",
@@ -60,8 +60,8 @@ def _facts(corpus: Corpus, rows: Dataset, catalogue: Catalogue) -> dict[str, Any
     topics = Counter(topic for labels in rows["topics"] for topic in labels or ())
     stances = Counter(stance["label"] for labels in rows["stances"] for stance in labels or ())
     licence, source = corpus.licence, corpus.hub or [file.name for file in corpus.files or ()]
-    if corpus.name == STARTER:
-        licence, source = STARTER_LICENCE, "training/starter"
+    if corpus.name in SHIPPED:
+        licence, source = SHIPPED_LICENCE, "training/starter"
     elif corpus.public:
         known = catalogue[corpus.name]
         licence, source = known.licence, f"{known.repository}@{known.commit}"

@@ -15,7 +15,9 @@ from pydantic_core import ErrorDetails
 from inference.errors import DetenteError
 from models.settings import EmbeddingModel, EncoderModel, LinearModel, Model, Settings, Trainer
 
-STARTER = "starter"
+STARTER, PATTERNS = "starter", "patterns"
+SHIPPED = (STARTER, PATTERNS)
+"""The corpora that ship with the project."""
 _FAMILIES: dict[str, type[Settings]] = {"linear": LinearModel, "embedding": EmbeddingModel, "encoder": EncoderModel}
 
 
@@ -24,10 +26,10 @@ class RecipeError(DetenteError):
 
 
 class Corpus(Settings):
-    """A corpus: the starter corpus or a public one by its name alone, else files or a dataset on the hub."""
+    """A corpus: a shipped or public one by its name alone, else files or a dataset on the hub."""
 
     name: str = Field(min_length=1)
-    """What cards call it; `starter` ships with the project, others without files are those of the catalogue."""
+    """What cards call it; `starter` and `patterns` ship, others without files are those of the catalogue."""
     weight: float = Field(default=1.0, gt=0)
     """Times that an epoch reads each of its articles; of 0.5 it reads half of them, drawn afresh."""
     heads: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -48,8 +50,8 @@ class Corpus(Settings):
     @model_validator(mode="after")
     def _one_source(self) -> Corpus:
         named = [key for key in ("files", "hub") if getattr(self, key) is not None]
-        if self.name == STARTER and named:
-            raise ValueError("`starter` is the shipped corpus and has no files or hub id: take another name")
+        if self.name in SHIPPED and named:
+            raise ValueError(f"`{self.name}` ships with the project and has no files or hub id: take another name")
         if len(named) > 1:
             raise ValueError(f"found {' and '.join(named)}, expected one of files, hub")
         if self.labels is not None and self.files is None:
@@ -59,7 +61,7 @@ class Corpus(Settings):
     @property
     def public(self) -> bool:
         """Whether it is one of the catalogue's."""
-        return self.name != STARTER and self.files is None and self.hub is None
+        return self.name not in SHIPPED and self.files is None and self.hub is None
 
 
 class Split(Settings):

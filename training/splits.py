@@ -14,6 +14,7 @@ from datasketch import MinHash, MinHashLSH
 from scipy.cluster.hierarchy import DisjointSet
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from .corpora import PRACTICE
 from .recipe import Split
 
 _SHINGLE = 5
@@ -50,6 +51,8 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
     for row, (corpus, part) in enumerate(zip(dataset["corpus"], dataset["part"], strict=True)):
         if part == "validation":
             rows["validation"].append(row)
+        elif part == PRACTICE:
+            rows["train"].append(row)
         else:
             corpora["" if part is None else corpus].append(row)
     validated = {dataset["corpus"][row] for row in rows["validation"]}

@@ -90,7 +90,7 @@ def test_an_encoder_recipe_without_a_trainer_gets_one(path: Path):
         ("purpose=sell", "purpose: Input should be 'share' or 'own' (found 'sell')"),
         ("teachers=[build/default]", "`teachers` are for the encoder family, model.family is linear"),
         ("corpora=[{name: a, hub: b, files: [c]}]", "found files and hub, expected one of files, hub"),
-        ("corpora=[{name: starter, hub: b}]", "`starter` is the shipped corpus and has no files or hub id"),
+        ("corpora=[{name: starter, hub: b}]", "`starter` ships with the project and has no files or hub id"),
         ("corpora=[{name: a, hub: b, labels: c}]", "corpora.0: `labels` goes with `files`"),
         ("model={family: embedding, encoder: {}}", "model.encoder: found none, expected one of package, path, hub"),
         ("model={family: embedding, encoder: {hub: a, path: b}}", "found path and hub, expected one of"),
