@@ -27,6 +27,9 @@ Place = tuple[int, int]
 _ROWS = 64
 """Rows of a task: few enough that processes end at about the same time, and that what waits is little."""
 
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+"""The variable by which numpy is told, when it is loaded, how many threads to multiply with."""
+
 _CHARACTERS = 1_000_000
 _AHEAD = 2
 """Tasks that wait for each worker besides the one it works on: enough that it never waits for the reader."""
@@ -155,11 +158,21 @@ def _in_order(pool: ProcessPoolExecutor, left: Iterator[Task], most: int) -> Ite
 
 
 def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future[Scored]:
-    """Workers begin here, and an interrupt never reaches them: who began the run ends it."""
+    """Workers begin here, without what would disturb them.
+
+    An interrupt never reaches them: who began the run ends it. And numpy's products, all small, have one thread in
+    them: further ones would wait for work by turning, on the cores of other workers.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    given = os.environ.get(BLAS_THREADS)
+    os.environ[BLAS_THREADS] = "1"
     try:
         return pool.submit(_work, task)
     finally:
+        if given is None:
+            del os.environ[BLAS_THREADS]
+        else:
+            os.environ[BLAS_THREADS] = given
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
