@@ -70,8 +70,6 @@ def _parser() -> argparse.ArgumentParser:
                          help="give the likelier leaning of all actors that a sentence names together")  # fmt: skip
     predict.add_argument("--min-precision", type=_share, metavar="P",
                          help="give only what had this precision on validation, such as 0.9")  # fmt: skip
-    predict.add_argument("--skim", action="store_true",
-                         help="read titles, openings and sentences that name two actors alone: faster, less exact")  # fmt: skip
     predict.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     predict.add_argument(
         "--workers", type=_positive, metavar="N", help="processes to score with, by default a core each"
@@ -140,7 +138,6 @@ def _predict(options: argparse.Namespace) -> int:
         stances=not options.topics_only,
         all_pairs=options.all_pairs,
         min_precision=options.min_precision,
-        skim=options.skim,
     )
     predictor = Predictor.load(options.model, options.threads, options.device, wanted)
     with logging_redirect_tqdm():

@@ -15,10 +15,6 @@ UNNAMED = "(unnamed)"
 """Whom no mention names, in a pair: the author of a text, or a target that is left open."""
 
 
-_OPENING = 2
-"""Sentences of a text that say what it is about."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """`article.field(field)[start:end]` and the mentions that lie in it."""
@@ -81,20 +77,6 @@ class Document:
             for source, target in permutations([name for name in sentence.names if only is None or name in only], 2)
         )
         return Document(self.article, tuple(mentions), placed, pairs)
-
-    def skimmed(self, mentions: Sequence[Mention]) -> Document:
-        """The same without sentences that can carry no stance: title, opening, and what names two actors is left.
-
-        Args:
-            mentions: all that are known before the article is read, in order of field and offset.
-        """
-        named = self.with_mentions(mentions).sentences
-        opening = 1 + _OPENING if self.article.title else _OPENING
-        left = tuple(
-            bare for number, (bare, each) in enumerate(zip(self.sentences, named, strict=True))
-            if number < opening or len(each.names) > 1
-        )
-        return Document(self.article, (), left, ())
 
     def text_of(self, sentence: Sentence) -> str:
         """The words of one of the sentences."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Sequence
 
@@ -13,7 +14,19 @@ from .tags import Place, Tags
 _SURELY_OUTSIDE = 0.99
 """The probability from which a model's word is taken that what the lexicon knows is no mention here."""
 
-_ARTICLES = ("the", "a", "an")
+_BEFORE = re.compile(r"(?:the|an?)\b\s*", re.IGNORECASE)
+"""An article of grammar, which is no part of a mention."""
+
+_AFTER = re.compile(
+    r"-(?:backed|led|linked|based|controlled|allied|aligned|supported|funded|trained|held|run|era|born)?$"
+)
+"""What is joined to an actor and names none: of "Kiev-backed" the actor is Kiev."""
+
+_TITLES = frozenset("mr mrs ms dr sen gov rep gen president senator governor judge secretary minister interim".split())
+"""Words before a name that alone name nobody."""
+
+_DATELINE = re.compile(r"\s*([A-ZÀ-Þ][A-ZÀ-Þ .'’-]+[A-ZÀ-Þ])(?:,[^—–-]{0,30})?\s*(?:\([^)]{1,20}\)\s*)?[—–-]")
+"""Where an article was written, in capitals before a dash: a place, not an actor."""
 
 _FIELDS: tuple[Field, ...] = ("title", "text")
 
@@ -43,7 +56,8 @@ class MentionFinder:
         unknown = [name for name in article.actors or () if self._lexicon.form(name) is None]
         found = self._finder.extended(unknown).find(article)
         given = {_place(each): each.name for each in found if each.name in unknown}
-        known = [_place(each) for each in found if each.name not in unknown]
+        dateline = _dateline(article)
+        known = [_place(each) for each in found if each.name not in unknown and _place(each) != dateline]
         places = merged(article, known, tags, list(given))
         words = {place: _words(article, place) for place in places if place not in given}
         named = dict(zip(words, Namer(self._lexicon, list(words.values()), home).names(), strict=True)) | given
@@ -72,8 +86,8 @@ def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: S
     """
     if tags is None:
         return sorted([*known, *given])
-    tagged: list[Place] = [(field, start, end) for field, start, end, _ in tags.spans()]
-    places = [each for each in tagged if _names_something(_words(article, each))]
+    tagged = (_tidied(article, (field, start, end)) for field, start, end, _ in tags.spans())
+    places = [place for place in tagged if _names_somebody(_words(article, place))]
     outside = tags.outside(known)
     places += [each for each, sure in zip(known, outside, strict=True) if sure <= _SURELY_OUTSIDE]
     taken = sorted(given)
@@ -82,6 +96,12 @@ def merged(article: Article, known: Sequence[Place], tags: Tags | None, given: S
         if not any(_overlap(place, beside) for beside in taken[max(0, at - 1) : at + 1]):
             taken.insert(at, place)
     return taken
+
+
+def _dateline(article: Article) -> Place | None:
+    """The capital or city that an article was sent from, which is no actor there."""
+    match = _DATELINE.match(article.text)
+    return (1, *match.span(1)) if match else None
 
 
 def _place(mention: Mention) -> Place:
@@ -93,9 +113,20 @@ def _words(article: Article, place: Place) -> str:
     return article.field(_FIELDS[field])[start:end]
 
 
-def _names_something(words: str) -> bool:
-    """Whether words are more than signs and an article of grammar, which a model may take for a mention."""
-    return any(map(str.isalnum, words)) and words.lower() not in _ARTICLES
+def _tidied(article: Article, place: Place) -> Place:
+    """A tagged place without an article of grammar before it and what a hyphen joins to its end."""
+    field, start, end = place
+    words = _words(article, place)
+    if before := _BEFORE.match(words):
+        start += before.end()
+    if after := _AFTER.search(words):
+        end -= len(words) - after.start()
+    return field, min(start, end), end
+
+
+def _names_somebody(words: str) -> bool:
+    """Whether words may be a name: not signs alone, nor in small letters, nor a title."""
+    return any(map(str.isalnum, words)) and not words.islower() and words.lower().rstrip(".") not in _TITLES
 
 
 def _overlap(one: Place, other: Place) -> bool:

@@ -40,14 +40,12 @@ class Wanted:
         all_pairs: whether they hold the likelier leaning of every two actors of a sentence, likely or not.
         min_precision: what topics and stances must have reached on validation to be given; None leaves the bundle's own
             thresholds, which are for the best F1.
-        skim: whether only sentences are read that may carry a stance, and those that open an article.
     """
 
     topics: bool = True
     stances: bool = True
     all_pairs: bool = False
     min_precision: float | None = None
-    skim: bool = False
 
 
 class Predictor:
@@ -151,8 +149,7 @@ class Predictor:
         if length > MOST_CHARACTERS:
             reason = f"title and text have {length} characters, at most {MOST_CHARACTERS} are scored"
             return self._unscored(article.id, "error", reason)
-        document = Document.split(article)
-        return document.skimmed(self._mentions.find(article)) if self.wanted.skim else document
+        return Document.split(article)
 
     def _completed(self, document: Document, reading: Reading, topics: Sequence[Topic]) -> Document:
         """A document with the actors that its reading shows."""
