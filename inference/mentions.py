@@ -22,7 +22,10 @@ _AFTER = re.compile(
 )
 """What is joined to an actor and names none: of "Kiev-backed" the actor is Kiev."""
 
-_TITLES = frozenset("mr mrs ms dr sen gov rep gen president senator governor judge secretary minister interim".split())
+_TITLES = frozenset(
+    ["mr", "mrs", "ms", "dr", "sen", "gov", "rep", "gen", "president", "senator", "governor", "judge", "secretary",
+     "minister", "interim"]
+)  # fmt: skip
 """Words before a name that alone name nobody."""
 
 _DATELINE = re.compile(r"\s*([A-ZÀ-Þ][A-ZÀ-Þ .'’-]+[A-ZÀ-Þ])(?:,[^—–-]{0,30})?\s*(?:\([^)]{1,20}\)\s*)?[—–-]")
