@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .errors import DetenteError
 from .terminal import colours, painted, plain, visible
+from .threads import single_products
 
 # What needs numpy or an engine is imported by the command that needs it: help must come at once.
 
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
-        code: int = options.command(options)
+        with single_products():
+            code: int = options.command(options)
         sys.stdout.flush()
         return code
     except DetenteError as error:

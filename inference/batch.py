@@ -14,7 +14,8 @@ from .parts import output as opened
 from .predictor import Predictor
 from .progress import Progress
 from .reading import check_input, read_rows
-from .tasks import Content, Place, cores, scored, tasks
+from .tasks import Content, Place, scored, tasks
+from .threads import cores
 from .totals import Totals
 from .writing import SCHEMA_VERSION, format_of
 

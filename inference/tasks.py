@@ -17,6 +17,7 @@ from typing import Any
 
 from .errors import ArticleError, DetenteError
 from .predictor import Predictor
+from .threads import cores, single_products
 from .totals import Totals, kind_of
 from .writing import Format
 
@@ -26,9 +27,6 @@ Place = tuple[int, int]
 
 _ROWS = 64
 """Rows of a task: few enough that processes end at about the same time, and that what waits is little."""
-
-BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-"""The variable by which numpy is told, when it is loaded, how many threads to multiply with."""
 
 _CHARACTERS = 1_000_000
 _AHEAD = 2
@@ -143,11 +141,6 @@ def scored(work: Iterable[Task], predictor: Predictor, format: Format, workers: 
             held.close()  # workers that are still at it end at once
 
 
-def cores() -> int:
-    """The processor's cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _in_order(pool: ProcessPoolExecutor, left: Iterator[Task], most: int) -> Iterator[tuple[Task, Future[Scored]]]:
     waiting: deque[tuple[Task, Future[Scored]]] = deque()
     for task in left:
@@ -158,21 +151,12 @@ def _in_order(pool: ProcessPoolExecutor, left: Iterator[Task], most: int) -> Ite
 
 
 def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future[Scored]:
-    """Workers begin here, without what would disturb them.
-
-    An interrupt never reaches them: who began the run ends it. And numpy's products, all small, have one thread in
-    them: further ones would wait for work by turning, on the cores of other workers.
-    """
+    """Workers begin here, and an interrupt never reaches them: who began the run ends it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    given = os.environ.get(BLAS_THREADS)
-    os.environ[BLAS_THREADS] = "1"
     try:
-        return pool.submit(_work, task)
+        with single_products():
+            return pool.submit(_work, task)
     finally:
-        if given is None:
-            del os.environ[BLAS_THREADS]
-        else:
-            os.environ[BLAS_THREADS] = given
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

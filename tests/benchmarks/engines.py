@@ -25,7 +25,7 @@ from inference.document import Document
 from inference.heads import Heads
 from inference.predictor import Predictor
 from inference.schema import Article
-from inference.tasks import cores
+from inference.threads import cores
 from inference.window_scorer import Encode, WindowScorer
 from inference.windows import Window, Windower
 from models.network import torch_encode
