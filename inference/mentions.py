@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .actors import ActorFinder, Mention
-from .naming import Lexicon, Namer
+from .document import Document
+from .heads import ACTORS, actor_head
+from .naming import Lexicon, Namer, is_home
 from .schema import Article, Field
+from .scorer import Reading, Scores
 from .tags import Place, Tags
 
 _SURELY_OUTSIDE = 0.99
@@ -65,6 +68,19 @@ class MentionFinder:
         words = {place: _words(article, place) for place in places if place not in given}
         named = dict(zip(words, Namer(self._lexicon, list(words.values()), home).names(), strict=True)) | given
         return [Mention(named[place], _FIELDS[place[0]], place[1], place[2]) for place in places]
+
+    def completed(self, document: Document, read: Reading | Scores, topics: Collection[str]) -> Document:
+        """A document with the mentions and pairs that a model's reading of it shows.
+
+        Args:
+            document: with its sentences.
+            read: tags of actors among it, where the model gives them.
+            topics: those assigned.
+        """
+        article, tags = document.article, None
+        if ACTORS in read.others:
+            tags = Tags.of(document, actor_head(), read.tokens, read.others[ACTORS])
+        return document.with_mentions(self.find(article, tags, is_home(topics)), self.asked(article))
 
     def asked(self, article: Article) -> set[str] | None:
         """The canonical names that an article's `actors` restrict stances to, None where they are not restricted."""

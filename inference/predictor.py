@@ -13,13 +13,11 @@ from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
 from .decode import Decisions
 from .document import Document
 from .errors import ArticleError, InputError
-from .heads import ACTORS, STANCES, TOPICS, Heads, actor_head
+from .heads import STANCES, TOPICS, Heads
 from .locate import locate
 from .mentions import MentionFinder
-from .naming import is_home
 from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
 from .scorer import Reading, Scorer, Scores, groups
-from .tags import Tags
 
 BUFFER_ARTICLES = 256
 """Articles that are sorted and scored together, fewer where they are long; see `scorer.groups`."""
@@ -153,12 +151,7 @@ class Predictor:
 
     def _completed(self, document: Document, reading: Reading, topics: Sequence[Topic]) -> Document:
         """A document with the actors that its reading shows."""
-        article, tags = document.article, None
-        if ACTORS in reading.others:
-            tags = Tags.of(document, actor_head(), reading.tokens, reading.others[ACTORS])
-        assigned = {topic.label for topic in topics if topic.assigned}
-        mentions = self._mentions.find(article, tags, is_home(assigned))
-        return document.with_mentions(mentions, self._mentions.asked(article))
+        return self._mentions.completed(document, reading, [topic.label for topic in topics if topic.assigned])
 
     def _labelled(self, document: Document, topics: tuple[Topic, ...], scores: Scores) -> Prediction:
         stances: tuple[Stance, ...] = ()

@@ -128,19 +128,6 @@ def stance_arrays(examples: Sequence[Example], scores: Sequence[Scores]) -> tupl
     return _labelled([(logits, classes) for logits, classes in read if len(logits) == len(classes)], 3)
 
 
-def article_pairs(examples: Sequence[Example], scores: Sequence[Scores]) -> Labels:
-    """A number for article, source and target of every row of `stance_arrays`, (pairs,)."""
-    numbers: dict[tuple[int, str, str], int] = {}
-    found = [
-        numbers.setdefault((place, pair.source, pair.target), len(numbers))
-        for place, (example, score) in enumerate(zip(examples, scores, strict=True))
-        if len(score.stances) == len(example.stances)
-        for pair, kind in zip(example.document.pairs, example.stances.tolist(), strict=True)
-        if kind != UNLABELLED
-    ]
-    return np.array(found, dtype=np.int64)
-
-
 def class_arrays(examples: Sequence[Example], scores: Sequence[Scores], head: Head) -> tuple[Floats, Labels]:
     """Scores, (items, outputs), and classes, (items,), of what is labelled for one of the other heads.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
@@ -48,7 +47,6 @@ def fit_decisions(
     topic_labels: Labels,
     stance_scores: Floats,
     stance_labels: Labels,
-    pairs: Labels | None = None,
 ) -> Decisions:
     """Fit calibration, then thresholds, on validation.
 
@@ -58,56 +56,49 @@ def fit_decisions(
         topic_labels: zeros and ones of the same shape.
         stance_scores: logits, (pairs, 3); no pair leaves the stances as they are.
         stance_labels: classes, (pairs,).
-        pairs: of each row of these a number for its source and target in its article, (pairs,); None leaves the rule of
-            articles as it is.
+
+    Returns:
+        The decisions; what `fit_articles` finds is not among them yet.
     """
     decided = {
         label: _topic(topic_scores[:, column], topic_labels[:, column]) if len(topic_scores) else TopicDecision()
         for column, label in enumerate(topics)
     }
-    if not len(stance_scores):
-        return Decisions(decided, StanceDecision())
-    decisions = Decisions(decided, _stance(stance_scores, stance_labels))
-    if pairs is None:
-        return decisions
-    articles = fit_articles(decisions.stance_probabilities(stance_scores), stance_labels, pairs)
-    return replace(decisions, articles=articles)
+    return Decisions(decided, _stance(stance_scores, stance_labels) if len(stance_scores) else StanceDecision())
 
 
-def fit_articles(probabilities: Floats, labels: Labels, pairs: Labels) -> ArticleDecision:
+def fit_articles(sentences: Sequence[Floats], leanings: Labels, missed: tuple[int, int] = (0, 0)) -> ArticleDecision:
     """The rule and the thresholds that find most right stances of articles, by F1.
 
     Args:
-        probabilities: calibrated, of every pair in every sentence, (rows, 3).
-        labels: classes, (rows,).
-        pairs: a number for source and target in an article, (rows,).
+        sentences: of each pair of an article, calibrated probabilities in the sentences that name both, (sentences, 3).
+        leanings: class of each pair in its article, (pairs,).
+        missed: how often there is `support` and `oppose` between actors of no such pair.
     """
-    groups = [np.flatnonzero(pairs == number) for number in np.unique(pairs)]
-    leanings = np.array([_prevailing(labels[rows]) for rows in groups])
+    if not len(sentences):
+        return ArticleDecision()
     found = []
     for rule in get_args(Rule):
-        scores = np.stack([gathered(probabilities[rows], rule) for rows in groups])
-        f1, thresholds = _best_pair(scores, leanings)
-        points = [precision_points(scores[:, side], leanings == side) for side in SIDES]
+        scores = np.stack([gathered(rows, rule) for rows in sentences])
+        f1, thresholds = _best_pair(scores, leanings, sum(missed))
+        points = [
+            precision_points(scores[:, side], leanings == side, number)
+            for side, number in zip(SIDES, missed, strict=True)
+        ]
         found.append((f1, ArticleDecision(rule, *thresholds, *points)))
     return max(found, key=lambda item: item[0])[1]
 
 
-def _prevailing(labels: Labels) -> int:
-    """The class of a pair in an article: the leaning that more of its sentences show."""
-    support, oppose = (int((labels == STANCE_LABELS.index(label)).sum()) for label in (SUPPORT, OPPOSE))
-    return STANCE_LABELS.index(NEUTRAL if support == oppose else SUPPORT if support > oppose else OPPOSE)
-
-
-def _best_pair(scores: Floats, leanings: Labels) -> tuple[float, tuple[float, float]]:
+def _best_pair(scores: Floats, leanings: Labels, missed: int) -> tuple[float, tuple[float, float]]:
     """The F1 of the best thresholds of support and oppose, and those, the middle one of equals.
 
     Args:
         scores: of articles' pairs, (pairs, 3).
         leanings: classes, (pairs,).
+        missed: stances of no such pair.
     """
     sides = np.array(SIDES)
-    true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum())
+    true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum()) + missed
     best, equals = 0.0, [(0.5, 0.5)]
     grid = [_THRESHOLDS if (leanings == side).any() else [0.5] for side in sides]  # without positives nothing tells
     for thresholds in product(*grid):
@@ -136,12 +127,13 @@ def best_threshold(probabilities: Floats, labels: Labels) -> float:
     return float(f1.max() / 2)
 
 
-def precision_points(probabilities: Floats, labels: npt.NDArray[Any]) -> tuple[Point, ...]:
+def precision_points(probabilities: Floats, labels: npt.NDArray[Any], missed: int = 0) -> tuple[Point, ...]:
     """The thresholds that are worth having: of those with no less precision the one that covers most.
 
     Args:
         probabilities: calibrated, (rows,).
         labels: zeros and ones, or truth values, (rows,).
+        missed: what is right and in no row.
 
     Returns:
         Lowest threshold first, so precision rises and coverage falls; none where nothing is right.
@@ -153,7 +145,7 @@ def precision_points(probabilities: Floats, labels: npt.NDArray[Any]) -> tuple[P
     for place in last[::-1]:  # from the lowest threshold up
         precision = float(right[place] / (place + 1))
         if place + 1 >= _LEAST_GIVEN and right[place] and (not points or precision >= points[-1].precision + _STEP):
-            points.append(Point(float(shown[place]), precision, float(right[place] / right[-1])))
+            points.append(Point(float(shown[place]), precision, float(right[place] / (right[-1] + missed))))
     return tuple(points)
 
 

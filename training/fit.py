@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from models.export import export_bundle
 from models.families import make_family
 from models.settings import LinearModel
 
+from .articles import fit_records
 from .behaviour import CASES, behave, load_cases
 from .card import model_card
 from .catalogue import Catalogue, CatalogueError, Use, check_use, entry, load_catalogue
@@ -108,6 +109,8 @@ def run(
     fitted = monotonic() - started
     wanted = "fp32" if isinstance(recipe.model, LinearModel) else recipe.model.precision
     judged, precision = lightest(family, wanted, data.train, data.validation, data.topics, data.heads)
+    articles = fit_records(judged.model, data.validation, judged.scores, judged.decisions, data.lexicon)
+    judged = replace(judged, decisions=replace(judged.decisions, articles=articles))
     report, manifest = _report(judged, precision, recipe, data, epochs, fitted)
     extra = {REPORT: report.to_json(), CARD: model_card(report)}
     documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]

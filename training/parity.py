@@ -12,7 +12,7 @@ import numpy.typing as npt
 from inference.decode import Decisions, Floats
 from inference.heads import STANCES, TOPICS, Head
 from inference.scorer import Scores
-from models.base import Example, Family, Model, article_pairs, stance_arrays, topic_arrays
+from models.base import Example, Family, Model, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
 
 from .evaluate import Metrics
@@ -47,9 +47,7 @@ class Judged:
         """Score the validation part, and fit calibration and thresholds."""
         scores = _scores(model, validation)
         rows = validation, scores
-        return cls(
-            model, scores, fit_decisions(topics, *topic_arrays(*rows), *stance_arrays(*rows), article_pairs(*rows))
-        )
+        return cls(model, scores, fit_decisions(topics, *topic_arrays(*rows), *stance_arrays(*rows)))
 
 
 def _scores(model: Model, examples: Sequence[Example]) -> list[Scores]:

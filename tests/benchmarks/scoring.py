@@ -20,7 +20,7 @@ from time import perf_counter, sleep
 import psutil  # type: ignore[import-untyped]
 
 from inference.bundle import MANIFEST
-from inference.tasks import cores
+from inference.threads import cores
 
 from .articles import starter, write
 

@@ -120,28 +120,28 @@ def _nothing() -> tuple[Floats, Labels]:
 def test_articles_take_the_rule_that_finds_most():
     # Each pair is hinted at twice: only both hints together tell it from the pairs that are neutral.
     rows = np.array([(0.55, 0.45, 0.0), (0.55, 0.45, 0.0)] * 20 + [(0.5, 0.5, 0.0), (1.0, 0.0, 0.0)] * 20)
-    labels = np.array([1, 1] * 20 + [0, 0] * 20)
-    decision = fit_articles(rows, labels, np.repeat(np.arange(40), 2))
+    labels = np.array([1] * 20 + [0] * 20)
+    decision = fit_articles(list(rows.reshape(40, 2, 3)), labels)
     assert decision.rule == "any"
     assert 0.5 < decision.support <= 0.6975
 
 
 def test_thresholds_of_articles_part_what_can_be_parted():
     rows = np.array([(0.2, 0.7, 0.1), (0.1, 0.1, 0.8), (0.7, 0.2, 0.1), (0.4, 0.2, 0.4)])
-    decision = fit_articles(rows, np.array([1, 2, 0, 0]), np.arange(4))
+    decision = fit_articles(list(rows[:, None]), np.array([1, 2, 0, 0]))
     assert 0.2 < decision.support <= 0.7
     assert 0.4 < decision.oppose <= 0.8
 
 
 def test_articles_without_any_stance_leave_a_decision():
-    decision = fit_articles(np.array([(0.9, 0.05, 0.05)]), np.array([0]), np.array([0]))
+    decision = fit_articles([np.array([(0.9, 0.05, 0.05)])], np.array([0]))
     assert (decision.support, decision.oppose) == (0.5, 0.5)
 
 
 def test_a_side_that_fails_its_threshold_gives_way_to_the_other():
     """As records are made: support is likelier but not likely enough, and so opposition is what is said."""
     rows = np.array([(0.1, 0.45, 0.45), (0.15, 0.45, 0.40), (0.2, 0.7, 0.1), (0.5, 0.46, 0.04)])
-    decision = fit_articles(rows, np.array([2, 2, 1, 0]), np.arange(4))
+    decision = fit_articles(list(rows[:, None]), np.array([2, 2, 1, 0]))
     assert decision.support > 0.46
     assert decision.oppose <= 0.40
 
@@ -180,7 +180,7 @@ def test_stances_of_articles_reach_a_precision_of_their_own():
     generator = np.random.default_rng(4)
     probabilities = softmax(generator.normal(0, 2, (600, 3)))
     classes = np.array([generator.choice(3, p=row) for row in probabilities])
-    made = fit_articles(probabilities, classes, np.arange(600))
+    made = fit_articles(list(probabilities[:, None]), classes)
     strict = Decisions({}, StanceDecision(), made).at_precision(0.8).articles
     assert strict.support > made.support
     for column, threshold in ((1, strict.support), (2, strict.oppose)):

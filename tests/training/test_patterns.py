@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ SHIPPED = Path(patterns.__file__).parent / "starter"
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict]:
+def rows() -> list[dict[str, Any]]:
     return list(load_patterns())
 
 
@@ -104,14 +105,14 @@ def test_a_broken_pattern_stops_a_run_as_a_bad_row_does(folder: Path, monkeypatc
         load_corpora([Corpus(name="patterns")], (), ActorFinder({}))
 
 
-def test_each_shipped_pattern_is_one_sentence_with_all_its_actors(rows: list[dict]):
+def test_each_shipped_pattern_is_one_sentence_with_all_its_actors(rows: list[dict[str, Any]]):
     for row in rows:
         document = Document.build(Article(row["id"], row["text"]), [])
         assert len(document.sentences) == 1, row["text"]
         assert row["text"][0].isupper() or not row["text"][0].isalpha(), row["text"]
 
 
-def test_no_shipped_pattern_stands_twice_nor_is_a_case_of_the_behaviour_suite(rows: list[dict]):
+def test_no_shipped_pattern_stands_twice_nor_is_a_case_of_the_behaviour_suite(rows: list[dict[str, Any]]):
     lines = [json.loads(line)["text"] for path in sorted((SHIPPED / "patterns").glob("*.jsonl"))
              for line in path.read_text("utf-8").splitlines()]  # fmt: skip
     assert [text for text, count in Counter(map(_words, lines)).items() if count > 1] == []
