@@ -297,7 +297,7 @@ def test_leaders_go_by_their_own_names_in_home_politics(tagging: Predictor, monk
     lexicon = Lexicon(forms, {"Trump": "Donald Trump"}, states)
     monkeypatch.setattr(tagging, "_mentions", MentionFinder(lexicon))
     for home, expected in ((True, {"Donald Trump", "United States"}), (False, {"United States"})):
-        monkeypatch.setattr("inference.predictor.is_home", lambda _, home=home: home)
+        monkeypatch.setattr("inference.mentions.is_home", lambda _, home=home: home)
         assert {actor.name for actor in one(tagging, text="in the US they like Trump").actors} == expected
 
 
