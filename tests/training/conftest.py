@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,14 @@ def epoch_bundle(smoke_bundle: Bundle, report: Report, tmp_path_factory: pytest.
     shutil.copytree(smoke_bundle.path, folder / "files", ignore=shutil.ignore_patterns(MANIFEST))
     (folder / "files" / REPORT).write_text(replace(report, epochs=EPOCHS).to_json(), "utf-8")
     return write_bundle(folder / "smoke", smoke_bundle.manifest, folder / "files")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_beside_code() -> Iterator[None]:
+    """Models in a store on disk are loaded from where they lie: no bytecode is to be written there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        yield
 
 
 @pytest.fixture(scope="session")
