@@ -12,7 +12,6 @@ from pathlib import Path
 
 from .errors import DetenteError
 from .terminal import colours, painted, plain, visible
-from .threads import single_products
 
 # What needs numpy or an engine is imported by the command that needs it: help must come at once.
 
@@ -32,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
-        with single_products():
-            code: int = options.command(options)
+        code: int = options.command(options)
         sys.stdout.flush()
         return code
     except DetenteError as error:

@@ -18,6 +18,7 @@ from .locate import locate
 from .mentions import MentionFinder
 from .schema import Actor, Article, ModelInfo, Prediction, Span, Stance, Status, Topic, printable
 from .scorer import Reading, Scorer, Scores, groups
+from .threads import single_products
 
 BUFFER_ARTICLES = 256
 """Articles that are sorted and scored together, fewer where they are long; see `scorer.groups`."""
@@ -116,14 +117,9 @@ class Predictor:
         """
         prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=first))
         for chunk in groups(prepared, BUFFER_ARTICLES):
-            documents = [item for item in chunk if isinstance(item, Document)]
-            readings = self._scorer.read(documents)
-            topics = [self._topics(reading) for reading in readings]
-            if self.wanted.stances:
-                documents = [self._completed(*each) for each in zip(documents, readings, topics, strict=True)]
-            scored = zip(documents, topics, self._scorer.score_pairs(documents, readings), strict=True)
-            for item in chunk:
-                yield self._labelled(*next(scored)) if isinstance(item, Document) else item
+            with single_products():
+                predictions = self._predicted(chunk)
+            yield from predictions
 
     def document(self, article: Article) -> Document:
         """Split an article into sentences and find the actors and pairs in them, by the lexicon alone."""
@@ -132,6 +128,16 @@ class Predictor:
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """Uncalibrated scores, see `Scorer.score`; `predict` is what labels articles."""
         return self._scorer.score(documents, others)
+
+    def _predicted(self, chunk: Sequence[Document | Prediction]) -> list[Prediction]:
+        """The records of a chunk of documents, and what stands between them."""
+        documents = [item for item in chunk if isinstance(item, Document)]
+        readings = self._scorer.read(documents)
+        topics = [self._topics(reading) for reading in readings]
+        if self.wanted.stances:
+            documents = [self._completed(*each) for each in zip(documents, readings, topics, strict=True)]
+        scored = zip(documents, topics, self._scorer.score_pairs(documents, readings), strict=True)
+        return [self._labelled(*next(scored)) if isinstance(item, Document) else item for item in chunk]
 
     def _prepared(self, row: int, item: Input) -> Document | Prediction:
         """A document to score, or the record of an article that has nothing to score."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from .errors import ArticleError, DetenteError
 from .predictor import Predictor
-from .threads import cores, single_products
+from .threads import cores
 from .totals import Totals, kind_of
 from .writing import Format
 
@@ -154,8 +154,7 @@ def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future[Scored]:
     """Workers begin here, and an interrupt never reaches them: who began the run ends it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        with single_products():
-            return pool.submit(_work, task)
+        return pool.submit(_work, task)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

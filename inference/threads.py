@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import cache
 
-_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-"""By this variable numpy is told, when it is loaded, how many threads to multiply with."""
+from threadpoolctl import ThreadpoolController
 
 
 def cores() -> int:
@@ -15,17 +14,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def single_products() -> Iterator[None]:
-    """Have numpy multiply with one thread in a process that begins in the block, or that loads numpy in it.
+def single_products() -> AbstractContextManager[object]:
+    """Have numpy multiply with one thread in the block.
 
     Our products in numpy are small. Further threads would gain nothing and wait for more work by turning, on cores that
     ONNX Runtime or other processes need: two processes on two cores then take 1.4 times as long.
     """
-    given = os.environ.get(_BLAS_THREADS)
-    os.environ.setdefault(_BLAS_THREADS, "1")
-    try:
-        yield
-    finally:
-        if given is None:
-            del os.environ[_BLAS_THREADS]
+    limits: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limits
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """What this process has loaded that multiplies; finding it takes some milliseconds."""
+    return ThreadpoolController()

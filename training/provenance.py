@@ -19,8 +19,8 @@ from .corpora import SHIPPED_LICENCE
 from .recipe import SHIPPED, Corpus
 
 _LIBRARIES = (
-    "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm", "scikit-learn",
-    "skops", "torch", "transformers", "accelerate", "datasets", "mlflow",
+    "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "threadpoolctl", "tokenizers", "tqdm",
+    "scikit-learn", "skops", "torch", "transformers", "accelerate", "datasets", "mlflow",
 )  # fmt: skip
 _ROOT = Path(__file__).parent.parent
 

@@ -33,7 +33,9 @@ CODE = Path(inference.__file__).parent
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases: a new version, and the one that is in use."""
 
-_REQUIREMENTS = ("ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "tokenizers", "tqdm")
+_REQUIREMENTS = (
+    "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "threadpoolctl", "tokenizers", "tqdm",
+)  # fmt: skip
 
 _EXAMPLE = {
     "id": "example",

@@ -61,11 +61,6 @@ def killed_at(fatal: str, id: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def multiplies_alone(id: str) -> None:
-    """A worker has told numpy, before it was loaded, to have one thread."""
-    assert parent_process() is None or os.environ["OPENBLAS_NUM_THREADS"] == "1", id
-
-
 def out_of_memory_at(fatal: str, id: str) -> None:
     """A worker gets no more memory at an article."""
     if id == fatal and parent_process() is not None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from inference import predictor as module
 from inference.decode import ArticleDecision
@@ -299,6 +300,23 @@ def test_leaders_go_by_their_own_names_in_home_politics(tagging: Predictor, monk
     for home, expected in ((True, {"Donald Trump", "United States"}), (False, {"United States"})):
         monkeypatch.setattr("inference.mentions.is_home", lambda _, home=home: home)
         assert {actor.name for actor in one(tagging, text="in the US they like Trump").actors} == expected
+
+
+def test_numpy_multiplies_with_one_thread_while_articles_are_scored(predictor, monkeypatch):
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    def watched(documents):
+        seen.extend(threads())
+        return read(documents)
+
+    seen: list[int] = []
+    before, read = threads(), predictor._scorer.read
+    monkeypatch.setattr(predictor._scorer, "read", watched)
+    assert [record.status for record in predictor.predict([{"text": "Iran praised Russia."}])] == ["ok"]
+    assert seen
+    assert set(seen) == {1}
+    assert threads() == before
 
 
 def test_an_article_beyond_all_measure_is_an_error_of_its_own(predictor, monkeypatch):

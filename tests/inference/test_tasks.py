@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -16,7 +15,7 @@ from inference.errors import ArticleError, BundleError
 from inference.tasks import Content, Place, Scored, Task, WorkerError, score, scored, tasks
 from inference.writing import format_of
 
-from .quick import Quick, alive, killed_at, multiplies_alone, out_of_memory_at, workers
+from .quick import Quick, alive, killed_at, out_of_memory_at, workers
 
 LINES = format_of("-")
 
@@ -73,12 +72,6 @@ def test_a_single_task_is_scored_in_this_process():
     (done,) = scored(tasks(rows(5), 1, 10), Quick(), LINES, 2)
     assert ids(done) == ["1", "2", "3", "4", "5"]
     assert workers() == []
-
-
-def test_numpy_has_one_thread_in_a_worker_and_as_many_as_before_here(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    assert len(list(scored(tasks(rows(200), 1, 64), Quick(multiplies_alone), LINES, 2))) == 4
-    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_few_tasks_are_taken_ahead_and_records_come_in_order():
