@@ -1,8 +1,8 @@
 """Times one encoder read in several ways, side by side: `python -m tests.benchmarks.engines BUNDLE ENCODER`.
 
 BUNDLE is an encoder's bundle, ENCODER the folder that `run --keep-encoder` wrote beside it: the same weights as
-transformers takes them. Slow ways read the first articles of those that the others read. Rounds take turns, so that
-what else the machine does falls on all alike, and the best of each way counts.
+transformers takes them. Slow ways read a few of the articles that the others read, drawn evenly. Rounds take turns, so
+that what else the machine does falls on all alike, and the best of each way counts.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ def main() -> int:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("encoder", type=Path)
     parser.add_argument("--articles", type=int, default=1000, help="that detente's processes read")
-    parser.add_argument("--few", type=int, default=50, help="that other ways read; one process of detente reads ten times as many")
+    parser.add_argument("--few", type=int, default=50, help="that slow ways read; one process ten times as many")
     options = parser.parse_args()
     predictor = Predictor.load(options.bundle)
     articles = starter(options.articles)
     documents = [predictor.document(article) for article in articles]
-    few, some = documents[: options.few], articles[: 10 * options.few]
+    few = documents[:: max(1, len(documents) // options.few)]
+    some = articles[:: max(1, len(articles) // (10 * options.few))]
     windower = _windower(predictor.bundle)
     sentences = [document.text_of(sentence) for document in few for sentence in document.sentences]
     windows = [_text(window) for document in few for window in windower.cut(document)]
