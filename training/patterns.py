@@ -2,8 +2,8 @@
 
 A pattern says who supports or opposes whom by the letters of its places: `{"text": "{b} was condemned by {a}.",
 "stances": ["a opposes b"]}`. Filled with others each time, it teaches a model to read the words between actors and not
-the actors, as the templates of CheckList test whether it does (Ribeiro et al. 2020). The patterns that ship are a corpus of their own, `patterns`;
-the cases of `training.behaviour` are written in the same way.
+the actors, as the templates of CheckList test whether it does (Ribeiro et al. 2020). The patterns that ship are a
+corpus of their own, `patterns`; the cases of `training.behaviour` are written in the same way.
 """
 
 from __future__ import annotations
