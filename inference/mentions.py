@@ -17,7 +17,7 @@ from .tags import Place, Tags
 _SURELY_OUTSIDE = 0.99
 """The probability from which a model's word is taken that what the lexicon knows is no mention here."""
 
-_BEFORE = re.compile(r"(?:the|an?)\b\s*", re.IGNORECASE)
+_BEFORE = re.compile(r"(?:the|an?)(?:\s+|$)", re.IGNORECASE)
 """An article of grammar, which is no part of a mention."""
 
 _AFTER = re.compile(

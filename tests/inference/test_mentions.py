@@ -113,6 +113,7 @@ def test_a_tag_on_what_is_no_name_is_no_mention(tagged: str):
         ("A Kiev-backed force left.", "Kiev-backed", "Kiev"),
         ("A Kiev- and Oslo-led force left.", "Kiev-", "Kiev"),
         ("Ban Ki-moon left.", "Ban Ki-moon", "Ban Ki-moon"),
+        ("A.J. Clark left.", "A.J. Clark", "A.J. Clark"),
         ("北京 protested.", "北京", "北京"),
     ],
 )
