@@ -140,7 +140,7 @@ def _tidied(article: Article, place: Place) -> Place:
         start += before.end()
     if after := _AFTER.search(words):
         end -= len(words) - after.start()
-    return field, min(start, end), end
+    return field, start, end
 
 
 def _names_somebody(words: str) -> bool:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.actors import Mention
 from inference.decode import Decisions
 from inference.document import Document
 from inference.errors import DetenteError
@@ -144,8 +143,7 @@ def _case(capability: str, row: Mapping[str, Any]) -> Case:
 
 def _document(text: str, cast: Cast) -> Document:
     """The sentence with its actors in place, each mention under the name of its place."""
-    whole, spans = filled(text, cast)
-    mentions = [Mention(span.place, "text", span.start, span.end) for span in spans]
+    whole, mentions = filled(text, cast)
     return Document.build(Article("case", whole), mentions)
 
 

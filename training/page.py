@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from .plots import plots
+from .recipe import STARTER
 from .report import Report, field_figures
 
 _STYLE = """
@@ -82,7 +83,7 @@ def _head(report: Report) -> str:
     description = escape(str(report.recipe["description"]))
     family = escape(str(report.recipe["model"]["family"]))
     warning = ""
-    if any(corpus["name"] == "starter" for corpus in report.corpora):
+    if any(corpus["name"] == STARTER for corpus in report.corpora):
         warning = (
             '<p class="warn">The corpus <code>starter</code> holds articles and labels that a language model wrote. '
             "These figures say how well the model does on such text; expect less on real news.</p>"

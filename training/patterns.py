@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from itertools import permutations
 from pathlib import Path
 from string import Formatter
@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from inference.actors import Mention
 from inference.schema import NEUTRAL, OPPOSE, SUPPORT
 
 FILLINGS = 8
@@ -31,21 +32,6 @@ _CAPITALS, _BODIES = 0.3, 0.15
 """Shares of plain places where a capital speaks for its state, and where no state stands."""
 
 Answers = dict[tuple[str, str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A place that has been filled.
-
-    Args:
-        place: its letter.
-        start: offset of the first character in the text.
-        end: offset after the last one.
-    """
-
-    place: str
-    start: int
-    end: int
 
 
 def places(text: str) -> dict[str, set[str]]:
@@ -81,21 +67,26 @@ def answers(letters: Sequence[str], stances: Sequence[str]) -> Answers:
     return labels
 
 
-def filled(text: str, cast: Mapping[str, str]) -> tuple[str, list[Span]]:
-    """The text with a cast in its places, and where each stands.
+def filled(text: str, cast: Mapping[str, str]) -> tuple[str, list[Mention]]:
+    """The text with a cast in its places, and each as a mention that goes by the letter of its place.
 
     Args:
         text: the pattern.
         cast: words by place, or by place and form, `a:adj`.
     """
-    whole, spans = "", []
+    whole, mentions = "", []
     for words, place, form, _ in Formatter().parse(text):
         whole += words
         if place is not None:
-            name = cast[f"{place}:{form}" if form else place]
-            spans.append(Span(place, len(whole), len(whole) + len(name)))
+            name = cast[_key(place, form)]
+            mentions.append(Mention(place, "text", len(whole), len(whole) + len(name)))
             whole += name
-    return whole[:1].upper() + whole[1:], spans
+    return whole[:1].upper() + whole[1:], mentions
+
+
+def _key(place: str, form: str | None) -> str:
+    """Where a cast has the words of a place in a form."""
+    return f"{place}:{form}" if form else place
 
 
 def load_patterns(folder: Path = _FOLDER) -> Iterator[dict[str, Any]]:
@@ -122,13 +113,13 @@ def load_patterns(folder: Path = _FOLDER) -> Iterator[dict[str, Any]]:
 
 
 def _row(id: str, text: str, labels: Answers, cast: Mapping[str, str]) -> dict[str, Any]:
-    whole, spans = filled(text, cast)
+    whole, mentions = filled(text, cast)
     return {
         "id": id,
         "title": "",
         "text": whole,
         "all_actors": True,
-        "actors": [{"name": span.place, "field": "text", "start": span.start, "end": span.end} for span in spans],
+        "actors": [asdict(mention) for mention in mentions],
         "stances": [
             {"field": "text", "start": 0, "end": len(whole), "source": source, "target": target, "label": label}
             for (source, target), label in labels.items()
@@ -151,5 +142,5 @@ def _drawn(asked: Mapping[str, set[str]], cast: Mapping[str, Sequence[Any]], cha
             name = capital
         given = {_PLAIN: name, _ADJECTIVE: adjective, _GROUP: group}
         given[_PERSON] = chance.choice(people) if people else f"{name}'s foreign minister"
-        words |= {f"{place}:{form}" if form else place: given[form] for form in forms}
+        words |= {_key(place, form): given[form] for form in forms}
     return words

@@ -55,7 +55,7 @@ def test_every_pair_that_is_not_named_is_neutral():
 def test_a_filled_place_is_where_its_span_says():
     text, spans = filled("{a:adj} aid to {b}, said {a}.", {"a:adj": "Iranian", "a": "Tehran", "b": "the UN"})
     assert text == "Iranian aid to the UN, said Tehran."
-    assert [(span.place, text[span.start : span.end]) for span in spans] == [
+    assert [(span.name, text[span.start : span.end]) for span in spans] == [
         ("a", "Iranian"), ("b", "the UN"), ("a", "Tehran")
     ]  # fmt: skip
 
