@@ -104,8 +104,8 @@ class Heads:
             states: (T, H).
             shapes: word shapes, (T, 12).
         """
-        layer = self._first_layer(head)
-        return self._after(head, np.concatenate([states, shapes], axis=1) @ self._weights[f"{layer}.weight"].T)
+        of_states, of_shapes = np.split(self._weights[f"{self._first_layer(head)}.weight"], [states.shape[1]], axis=1)
+        return self._after(head, states @ of_states.T + shapes @ of_shapes.T)
 
     def pairs(self, head: Head, rows: States, pairs: npt.NDArray[np.int64]) -> States:
         """Scores of pairs, (P, outputs).

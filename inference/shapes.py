@@ -20,14 +20,18 @@ def word_shapes(text: str, offsets: Sequence[tuple[int, int]]) -> npt.NDArray[np
         text: the sentence.
         offsets: start and end of each token in it, in code points.
     """
-    own = np.zeros((len(offsets) + 2, SHAPES // 3), dtype=np.float32)
-    for number, (start, end) in enumerate(offsets, start=1):
-        token = text[start:end].lstrip()  # some tokenizers count the space before a word as its own
-        first = end - len(token)
-        own[number] = (
-            token[:1].isupper(),
-            len(token) > 1 and token.isupper(),
-            any(letter.isdigit() for letter in token),
-            first == 0 or text[first - 1].isspace(),
-        )
+    edge = (False,) * (SHAPES // 3)
+    shapes = [edge, *(_own_shape(text, start, end) for start, end in offsets), edge]
+    own = np.array(shapes, dtype=np.float32)
     return np.concatenate([own[1:-1], own[:-2], own[2:]], axis=1)
+
+
+def _own_shape(text: str, start: int, end: int) -> tuple[bool, bool, bool, bool]:
+    token = text[start:end].lstrip()  # some tokenizers count the space before a word as its own
+    first = end - len(token)
+    return (
+        token[:1].isupper(),
+        len(token) > 1 and token.isupper(),
+        not token.isalpha() and any(map(str.isdigit, token)),
+        first == 0 or text[first - 1].isspace(),
+    )

@@ -40,7 +40,7 @@ class EncoderFamily(WindowedModel):
         checkpoint: Checkpoint | None = None,
     ) -> None:
         set_seed(seed)
-        encoder, windower = load_encoder(settings.encoder, settings.max_tokens)
+        encoder, windower = load_encoder(settings.encoder, settings.max_tokens, settings.encoder_dropout)
         renew_layers(encoder, settings.fresh_layers)
         encoder.get_input_embeddings().requires_grad_(not settings.freeze_embeddings)
         super().__init__(WindowNetwork(encoder, heads, settings.dropout), windower, settings.encoder)

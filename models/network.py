@@ -56,7 +56,8 @@ class WindowNetwork(nn.Module):
         encoder: a transformer whose output has `last_hidden_state`.
         heads: what is read off.
         dropout: dropout before the heads.
-        hidden: whether heads of pairs and tags have a hidden layer.
+        hidden: whether heads of pairs and tags have a hidden layer: that of tags, which read every token, is a third
+            as wide as a state.
     """
 
     def __init__(self, encoder: Any, heads: Sequence[Head], dropout: float = 0.0, hidden: bool = True) -> None:
@@ -65,10 +66,10 @@ class WindowNetwork(nn.Module):
         self.specs = {head.name: head for head in heads}
         width = encoder.config.hidden_size
         inputs = {"topics": width, "class": width, "pairs": 3 * width, "tags": width + SHAPES}
-        deep = ("pairs", "tags") if hidden else ()
+        deep = {"pairs": width, "tags": width // 3} if hidden else {}
         self.heads = nn.ModuleDict(
             {
-                head.name: HeadLayers(inputs[head.kind], width if head.kind in deep else 0, head.outputs, dropout)
+                head.name: HeadLayers(inputs[head.kind], deep.get(head.kind, 0), head.outputs, dropout)
                 for head in heads
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from inference.windows import Window, collate
 Floats = npt.NDArray[np.float32]
 
 _WIDEST = 4
-"""Channels that stay in fp32 at most; more of them make a product hardly more exact."""
+"""Channels that stay in fp32 at most, of what has more of them than its product gives: the inner states of a layer,
+which stray most. More channels, or some of the others, make an encoder hardly more exact."""
 
 _WIDE = 4.0
 """How many times as wide as most a channel is that does."""
@@ -46,12 +48,12 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
     """
     model = onnx.load(source)
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    products = _products(model, weights)
+    products, biases = _products(model, weights), _biases(model, weights)
     numbers: dict[str, npt.NDArray[Any]] = {}
     nodes: dict[str, list[NodeProto]] = {}
     for name, width in _widths(model, list(products), windows).items():
         matrices = [weights[node.input[1]] for node in products[name]]
-        widest = np.argsort(-width)[:_WIDEST]
+        widest = np.argsort(-width)[: _WIDEST if len(width) > matrices[0].shape[1] else 0]
         widest = widest[width[widest] > _WIDE * np.median(width)]
         factors = _factors(width, matrices)
         evened = 1 / factors
@@ -64,7 +66,9 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
             own = node.input[1]
             numbers[f"{own}_whole"], numbers[f"{own}_step"] = _integers(rest)
             numbers[f"{own}_wide"] = matrix[widest]
-            nodes[node.output[0]] = first + _product_nodes(name, own, node.output[0], wide=len(widest) > 0)
+            bias, product = biases.get(node.output[0], ("", node.output[0]))
+            nodes[product] = []
+            nodes[node.output[0]] = first + _product_nodes(name, own, bias, product, wide=len(widest) > 0)
             first = []
     _replace(model, nodes, numbers)
     _unmask(model)
@@ -82,16 +86,17 @@ def _shared_nodes(name: str, wide: bool) -> list[NodeProto]:
     return [*nodes, picked] if wide else nodes
 
 
-def _product_nodes(name: str, own: str, product: str, wide: bool) -> list[NodeProto]:
-    """A product of integers, and that of the widest channels added to it where there are some.
+def _product_nodes(name: str, own: str, bias: str, product: str, wide: bool) -> list[NodeProto]:
+    """A product of integers with its bias, and that of the widest channels added to it where there are some.
 
     Args:
         name: of what is multiplied.
         own: of the weights.
+        bias: of the bias, empty for none.
         product: of what comes out.
         wide: whether there are widest channels.
     """
-    inputs = [f"{name}_whole", f"{own}_whole", f"{name}_step", f"{own}_step", f"{name}_zero"]
+    inputs = [f"{name}_whole", f"{own}_whole", f"{name}_step", f"{own}_step", f"{name}_zero", "", bias]
     output = f"{product}_rest" if wide else product
     whole = helper.make_node("MatMulIntegerToFloat", inputs, [output], domain="com.microsoft")
     if not wide:
@@ -110,6 +115,13 @@ def _products(model: ModelProto, weights: dict[str, Floats]) -> dict[str, list[N
         if node.op_type == "MatMul" and node.input[1] in weights:
             found.setdefault(node.input[0], []).append(node)
     return found
+
+
+def _biases(model: ModelProto, weights: dict[str, Floats]) -> dict[str, tuple[str, str]]:
+    """The names of a bias and of its sum with a product, by the name of the product, where nothing else reads that."""
+    read = Counter(name for node in model.graph.node for name in node.input)
+    sums = [node for node in model.graph.node if node.op_type == "Add" and node.input[1] in weights]
+    return {node.input[0]: (node.input[1], node.output[0]) for node in sums if read[node.input[0]] == 1}
 
 
 def _widths(model: ModelProto, names: list[str], windows: Sequence[Window]) -> dict[str, Floats]:

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification, pipeline
@@ -77,8 +78,8 @@ def main() -> int:
     print(
         f"asked for each pair by itself, a pipeline would read {pairs / len(sentences):.1f} sentences for each one here"
     )
-    tokens = sum(len(window.ids) for document in documents for window in windower.cut(document)) / len(articles)
-    _print_floor(options.encoder, tokens, max(rates.values()))
+    lengths = [len(window.ids) for document in documents for window in windower.cut(document)]
+    _print_floor(options.encoder, np.array(lengths), len(articles), max(rates.values()))
     print(f"finding and naming actors: {_share_of_actors(predictor, articles[:200]):.1%} of the time of one process")
     return 0
 
@@ -151,22 +152,29 @@ def _text(window: Window) -> str:
     return " ".join(piece.text for piece in window.pieces)
 
 
-def _print_floor(encoder: Path, tokens: float, rate: float) -> None:
+def _print_floor(encoder: Path, lengths: npt.NDArray[np.int64], articles: int, rate: float) -> None:
     """How far from what this machine's matrix products would allow, were there nothing else to do.
 
     Args:
         encoder: its folder.
-        tokens: of an article.
+        lengths: tokens of each window.
+        articles: how many have these windows.
         rate: articles a second that detente reads.
     """
-    weights = AutoModel.from_pretrained(encoder).encoder
-    products = sum(parameter.numel() for parameter in weights.parameters() if parameter.ndim == 2)
-    for kind in ("int8", "fp32"):
-        speed = _product_rate(kind)
-        most = speed / (tokens * products)
+    model = AutoModel.from_pretrained(encoder)
+    weights = sum(parameter.numel() for parameter in model.encoder.parameters() if parameter.ndim == 2)
+    by_weights = int(lengths.sum()) * weights / articles
+    of_attention = int((lengths**2).sum()) * 2 * model.config.hidden_size * model.config.num_hidden_layers / articles
+    speeds = {kind: _product_rate(kind) for kind in ("int8", "fp32")}
+    print(
+        f"an article has {lengths.sum() / articles:.0f} tokens: {by_weights / 1e9:.2f} billion multiply-adds by "
+        f"weights and {of_attention / 1e9:.2f} of attention, which are in fp32"
+    )
+    for kind, speed in speeds.items():
+        most = 1 / (by_weights / speed + of_attention / speeds["fp32"])
         print(
-            f"in {kind} this machine does {speed / 1e9:.0f} billion multiply-adds a second; {tokens:.0f} tokens "
-            f"an article of {products / 1e6:.1f} million allow {most:.1f} a second, {most / rate:.2f} times as many"
+            f"by weights in {kind}, {speed / 1e9:.0f} billion a second here (fp32 {speeds['fp32'] / 1e9:.0f}): "
+            f"{most:.1f} articles a second at most, {most / rate:.2f} times as many as read"
         )
 
 

@@ -88,6 +88,14 @@ def test_the_longest_window_can_be_read(encoder_folder: Path):
     assert max(longest) < encoder.config.vocab_size
 
 
+@pytest.mark.parametrize(("dropout", "same"), [(None, False), (0.5, False), (0.0, True)])
+def test_dropout_inside_is_what_is_asked_for(encoder_folder: Path, dropout: float | None, same: bool):
+    encoder, _ = load_encoder(EncoderSource(path=encoder_folder), 32, dropout)
+    ids = torch.arange(5, 15).unsqueeze(0)
+    read = [mode(encoder)(input_ids=ids).last_hidden_state for mode in (torch.nn.Module.train, torch.nn.Module.eval)]
+    assert torch.equal(*read) == same
+
+
 def test_fresh_layers_are_the_top_ones(encoder_folder: Path):
     loaded, fresh = _layers(encoder_folder, 0), _layers(encoder_folder, 1)
     changed = {name for name, before in loaded.items() if not torch.equal(fresh[name], before)}
