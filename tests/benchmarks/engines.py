@@ -1,8 +1,8 @@
 """Times one encoder read in several ways, side by side: `python -m tests.benchmarks.engines BUNDLE ENCODER`.
 
 BUNDLE is an encoder's bundle, ENCODER the folder that `run --keep-encoder` wrote beside it: the same weights as
-transformers takes them. Slow ways read a few of the articles that the others read, drawn evenly. Rounds take turns, so
-that what else the machine does falls on all alike, and the best of each way counts.
+transformers takes them. Slow ways read a few of the articles that the others read, drawn evenly, and count by their
+tokens. Rounds take turns, so that what else the machine does falls on all alike, and the best of each way counts.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _ROUNDS = 2
 _BATCHES = (1, 8, 32, 64)
 """Of the pipeline: the best of them counts."""
 
-Way = tuple[Callable[[], object], int]
-"""What is timed, and how many articles it reads."""
+Way = tuple[Callable[[], object], float]
+"""What is timed, and how many articles of mean length it reads."""
 
 
 def main() -> int:
@@ -52,9 +52,12 @@ def main() -> int:
     predictor = Predictor.load(options.bundle)
     articles = starter(options.articles)
     documents = [predictor.document(article) for article in articles]
-    few = documents[:: max(1, len(documents) // options.few)]
-    some = articles[:: max(1, len(articles) // (10 * options.few))]
     windower = _windower(predictor.bundle)
+    lengths = [[len(window.ids) for window in windower.cut(document)] for document in documents]
+    mean = sum(map(sum, lengths)) / len(lengths)
+    fewer, less = (slice(None, None, max(1, len(documents) // number)) for number in (options.few, 10 * options.few))
+    few, some = documents[fewer], articles[less]
+    as_few, as_some = (sum(map(sum, lengths[chosen])) / mean for chosen in (fewer, less))
     sentences = [document.text_of(sentence) for document in few for sentence in document.sentences]
     windows = [_text(window) for document in few for window in windower.cut(document)]
     pairs = sum(len(document.pairs) for document in few)
@@ -63,23 +66,25 @@ def main() -> int:
     )
 
     read = _reader(windower, torch_encode(AutoModel.from_pretrained(options.encoder)))
-    ways = {name: (way, len(few)) for name, way in _pipelines(options.encoder, sentences, windows).items()}
+    ways: dict[str, Way] = {
+        name: (way, as_few) for name, way in _pipelines(options.encoder, sentences, windows).items()
+    }
     ways |= {
-        "torch, windows of one length": (lambda: read(few), len(few)),
-        "detente, one process": (lambda: _count(predictor, some), len(some)),
+        "torch, windows of one length": (lambda: read(few), as_few),
+        "detente, one process": (lambda: _count(predictor, some), as_some),
         f"detente, {cores()} processes": (_command(predictor, articles), len(articles)),
     }
     rates = _timed(ways)
     best = {kind: max(rate for name, rate in rates.items() if kind in name) for kind in ("sentences", "windows,")}
     print(f"{'':36}{'articles/s':>12}{'sentences/s':>13}{'/ best by sentence':>20}{'/ best by window':>18}")
     for name, rate in rates.items():
-        figures = f"{rate:12.1f}{rate * len(sentences) / len(few):13.1f}"
+        figures = f"{rate:12.1f}{rate * len(sentences) / as_few:13.1f}"
         print(f"{name:36}{figures}{rate / best['sentences']:20.2f}{rate / best['windows,']:18.2f}")
     print(
         f"asked for each pair by itself, a pipeline would read {pairs / len(sentences):.1f} sentences for each one here"
     )
-    lengths = [len(window.ids) for document in documents for window in windower.cut(document)]
-    _print_floor(options.encoder, np.array(lengths), len(articles), max(rates.values()))
+    every = np.array([length for article in lengths for length in article])
+    _print_floor(options.encoder, every, len(articles), max(rates.values()))
     print(f"finding and naming actors: {_share_of_actors(predictor, articles[:200]):.1%} of the time of one process")
     return 0
 
