@@ -68,10 +68,7 @@ class WindowNetwork(nn.Module):
         inputs = {"topics": width, "class": width, "pairs": 3 * width, "tags": width + SHAPES}
         deep = {"pairs": width, "tags": width // 3} if hidden else {}
         self.heads = nn.ModuleDict(
-            {
-                head.name: HeadLayers(inputs[head.kind], deep.get(head.kind, 0), head.outputs, dropout)
-                for head in heads
-            }
+            {head.name: HeadLayers(inputs[head.kind], deep.get(head.kind, 0), head.outputs, dropout) for head in heads}
         )
 
     def forward(self, batch: dict[str, Tensor], heads: Collection[str]) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
             numbers[f"{own}_whole"], numbers[f"{own}_step"] = _integers(rest)
             numbers[f"{own}_wide"] = matrix[widest]
             bias, product = biases.get(node.output[0], ("", node.output[0]))
-            nodes[product] = []
+            nodes[product] = []  # what added the bias
             nodes[node.output[0]] = first + _product_nodes(name, own, bias, product, wide=len(widest) > 0)
             first = []
     _replace(model, nodes, numbers)
@@ -120,6 +120,7 @@ def _products(model: ModelProto, weights: dict[str, Floats]) -> dict[str, list[N
 def _biases(model: ModelProto, weights: dict[str, Floats]) -> dict[str, tuple[str, str]]:
     """The names of a bias and of its sum with a product, by the name of the product, where nothing else reads that."""
     read = Counter(name for node in model.graph.node for name in node.input)
+    read.update(output.name for output in model.graph.output)
     sums = [node for node in model.graph.node if node.op_type == "Add" and node.input[1] in weights]
     return {node.input[0]: (node.input[1], node.output[0]) for node in sums if read[node.input[0]] == 1}
 

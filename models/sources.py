@@ -23,7 +23,6 @@ WEIGHTS = "model.safetensors"
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 """Dropout inside attention rules out its fast kernels: on a CPU it makes a training step 2.3 times as long."""
 
-
 _STATE_DROPOUT = ("hidden_dropout_prob", "hidden_dropout", "dropout")
 """What kinds of encoder call the dropout of states."""
 

@@ -42,6 +42,7 @@ def test_every_product_with_weights_is_of_integers(light: QuantizedModel, tmp_pa
     nodes = Counter(node.op_type for node in model.graph.node)
     assert nodes["MatMulIntegerToFloat"] == 2 * 6
     assert nodes["DynamicQuantizeLinear"] == 2 * 4, "what queries, keys and values are made of is read once"
+    assert all(node.input[6] for node in model.graph.node if node.op_type == "MatMulIntegerToFloat"), "with its bias"
     sizes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     wide = [sizes[node.input[1]][0] for node in model.graph.node if node.op_type == "MatMul"]
     assert all(channels <= 4 for channels in wide)
