@@ -20,6 +20,9 @@ from inference.windows import Batch, Window, collate
 
 from .attention import fused_attention
 
+_NARROWEST = 32
+"""Units of a hidden layer at least."""
+
 
 class HeadLayers(nn.Module):
     """The layers of a head.
@@ -57,7 +60,7 @@ class WindowNetwork(nn.Module):
         heads: what is read off.
         dropout: dropout before the heads.
         hidden: whether heads of pairs and tags have a hidden layer: that of tags, which read every token, is a third
-            as wide as a state.
+            as wide as a state, or `_NARROWEST`.
     """
 
     def __init__(self, encoder: Any, heads: Sequence[Head], dropout: float = 0.0, hidden: bool = True) -> None:
@@ -66,7 +69,7 @@ class WindowNetwork(nn.Module):
         self.specs = {head.name: head for head in heads}
         width = encoder.config.hidden_size
         inputs = {"topics": width, "class": width, "pairs": 3 * width, "tags": width + SHAPES}
-        deep = {"pairs": width, "tags": width // 3} if hidden else {}
+        deep = {"pairs": width, "tags": max(_NARROWEST, width // 3)} if hidden else {}
         self.heads = nn.ModuleDict(
             {head.name: HeadLayers(inputs[head.kind], deep.get(head.kind, 0), head.outputs, dropout) for head in heads}
         )
