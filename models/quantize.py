@@ -121,7 +121,8 @@ def _biases(model: ModelProto, weights: dict[str, Floats]) -> dict[str, tuple[st
     """The names of a bias and of its sum with a product, by the name of the product, where nothing else reads that."""
     read = Counter(name for node in model.graph.node for name in node.input)
     read.update(output.name for output in model.graph.output)
-    sums = [node for node in model.graph.node if node.op_type == "Add" and node.input[1] in weights]
+    vectors = {name for name, values in weights.items() if values.ndim == 1}
+    sums = [node for node in model.graph.node if node.op_type == "Add" and node.input[1] in vectors]
     return {node.input[0]: (node.input[1], node.output[0]) for node in sums if read[node.input[0]] == 1}
 
 
