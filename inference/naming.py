@@ -18,6 +18,11 @@ _TITLE = re.compile(
     r"spokesman|spokeswoman|candidate|nominee|analyst|adviser|leader|former|then|the|The)\b\.?[\s-]+"
 )
 """What stands before a person's name; the last of it, with all that is before."""
+_DESCRIBED = re.compile(
+    r"^.*\b(?!(?:of|for|and|the|in|on|at|to|al|el|bin|ibn|de|da|del|della|di|du|la|le|van|von|den|der|y|dos)\b)[a-z]+ "
+    r"(?=(?:[A-Z][\w.'’-]+ ){1,2}[A-Z][\w'’-]+$)"
+)
+"""What ends in a word in small letters before a name of two or three words: "American aid worker Peter Kassig"."""
 _NO_PERSON = re.compile(
     r"\b(?:of|for|Center|Centre|Institute|Association|Party|Committee|Council|Company|Mills|Motors|Electric|Dynamics|"
     r"Assembly|Staff|Office|Department|News|Times|Post|Journal)$|"
@@ -102,17 +107,17 @@ class Namer:
         self._country = self._most_named()
         self._home = self._country if home else None
         self._last: dict[str, str] = {}
+        self._first: dict[str, str] = {}
         self._initials: dict[str, str] = {}
 
     def names(self) -> list[str]:
         """The canonical name of each mention: by the lexicon, by the country before an office, by a longer form."""
-        found = [""] * len(self._words)
+        found: dict[str, str] = {}
         # Long forms first: "Kerry" is whom "Secretary of State John Kerry" is.
-        for place in sorted(range(len(found)), key=lambda place: -len(self._words[place].split())):
-            words = self._words[place]
-            found[place] = name = self._name(words)
-            self._remember(words, name)
-        return found
+        for words in sorted(dict.fromkeys(self._words), key=lambda words: -len(_untitled(words).split())):
+            found[words] = self._name(words)
+            self._remember(words, found[words])
+        return [found[words] for words in self._words]
 
     def _name(self, words: str) -> str:
         if name := self._known(words):
@@ -120,11 +125,15 @@ class Namer:
         if words in _ORGANS and self._country:
             return self._country
         bare = _untitled(words)
-        if " " not in bare and (name := self._last.get(folded(bare)) or self._initials.get(words)):
+        if " " not in bare and (name := self._short(bare)):
             return name
         if bare != words and (name := self._known(bare)):
             return name
         return _own(bare)
+
+    def _short(self, word: str) -> str | None:
+        """Whom a longer form says that one word names, by its last word, its initials or its first word."""
+        return self._last.get(folded(word)) or self._initials.get(word) or self._first.get(folded(word))
 
     def _known(self, words: str) -> str | None:
         """Whom the lexicon, or a country before an office, says that words name."""
@@ -169,9 +178,8 @@ class Namer:
         parts = _untitled(words).split()
         if len(parts) > 1:
             self._last.setdefault(folded(parts[-1]), name)
-            form = self._lexicon.form(" ".join(parts))
-            if form in self._lexicon.people:
-                self._last.setdefault(folded(parts[0]), name)  # Kim Jong Un, Xi Jinping
+            if len(parts) == 2 or self._lexicon.form(" ".join(parts)) in self._lexicon.people:
+                self._first.setdefault(folded(parts[0]), name)  # North Korea, Kim Jong Un
             initials = "".join(part[0] for part in re.split(r"[\s-]+", words) if part[:1].isupper())
             if len(initials) > 1:
                 self._initials.setdefault(initials, name)
@@ -194,7 +202,7 @@ def _plain(words: str) -> str:
 
 def _untitled(words: str) -> str:
     """A person's name without what stands before it, as long as what is left may be a name."""
-    bare = _TITLE.sub("", words)
+    bare = _DESCRIBED.sub("", _TITLE.sub("", words))
     if bare[:1].isupper() and not _NO_PERSON.search(words):
         return bare
     return re.sub("^[Tt]he ", "", words)

@@ -42,6 +42,9 @@ def names(*mentions: str, home: bool = False) -> list[str]:
         ("Secretary of State Mike Pompeo", "United States"),
         ("Sen. Marco Rubio", "Marco Rubio"),
         ("Retired Gen. John R. Allen", "John Allen"),
+        ("American aid worker Peter Kassig", "Peter Kassig"),
+        ("Bank of New York", "Bank of New York"),
+        ("Latinos for New York", "Latinos for New York"),
         ("the Taliban", "Taliban"),
         ("AMY GOODMAN", "Amy Goodman"),
         ("BBC", "BBC"),
@@ -62,6 +65,9 @@ def test_a_short_form_is_whom_the_longer_one_is():
     assert names("Mr. Rubio", "Rubio", "Senator Marco Rubio") == ["Marco Rubio"] * 3
     assert names("Lavrov", "Russian Foreign Minister Sergei Lavrov") == ["Russia"] * 2
     assert names("Kim", "Kim Jong Un") == ["North Korea"] * 2
+    assert names("the North", "North Korea") == ["North Korea"] * 2
+    assert names("Tamerlan", "Tamerlan Tsarnaev") == ["Tamerlan Tsarnaev"] * 2
+    assert names("Ohio", "Ohio Department of Transportation")[0] == "Ohio"
 
 
 def test_initials_are_whom_the_long_form_is():
