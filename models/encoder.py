@@ -13,7 +13,7 @@ from .checkpoint import Checkpoint
 from .finetune import Finetuner
 from .network import WindowNetwork
 from .settings import EncoderModel, Trainer
-from .sources import load_encoder, renew_layers
+from .sources import freeze_layers, load_encoder, renew_layers
 from .windowed import WindowedModel
 
 
@@ -28,7 +28,7 @@ class EncoderFamily(WindowedModel):
         checkpoint: where the state after each epoch is kept and a fit goes on from, None for nowhere.
 
     Raises:
-        EncoderError: the encoder cannot be loaded, or has fewer layers than are to be fresh.
+        EncoderError: the encoder cannot be loaded, or has fewer layers than are to be fresh or frozen.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class EncoderFamily(WindowedModel):
         set_seed(seed)
         encoder, windower = load_encoder(settings.encoder, settings.max_tokens, settings.encoder_dropout)
         renew_layers(encoder, settings.fresh_layers)
-        encoder.get_input_embeddings().requires_grad_(not settings.freeze_embeddings)
+        freeze_layers(encoder, settings.frozen_layers)
+        if settings.freeze_embeddings:
+            encoder.get_input_embeddings().requires_grad_(False)
         super().__init__(WindowNetwork(encoder, heads, settings.dropout), windower, settings.encoder)
         self._finetuner = Finetuner(self._network, windower, trainer, seed, checkpoint)
 

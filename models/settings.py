@@ -94,6 +94,8 @@ class EncoderModel(Settings):
     """Dropout of states inside the encoder; null leaves its own. With none a step takes a tenth less."""
     fresh_layers: int = Field(default=0, ge=0)
     """Top layers of the encoder that start from random weights (Zhang et al. 2021)."""
+    frozen_layers: int = Field(default=0, ge=0)
+    """Bottom layers of the encoder that stay as they are, with all embeddings; a step takes less for each."""
     freeze_embeddings: bool = True
     """Whether word embeddings keep their pre-trained values."""
 

@@ -106,17 +106,36 @@ def renew_layers(encoder: Any, number: int) -> None:
     Raises:
         EncoderError: it has fewer.
     """
-    if not number:
-        return
-    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    layers = next((stack for stack in stacks if len(stack) == encoder.config.num_hidden_layers), nn.ModuleList())
-    if number > len(layers):
-        raise EncoderError(f"encoder {encoder.config.name_or_path}: {len(layers)} layers, {number} are to be fresh")
-    for layer in layers[-number:]:
+    layers = _layers(encoder, number, "fresh")
+    for layer in layers[len(layers) - number :]:
         for parameter in layer.parameters():
             parameter._is_hf_initialized = False  # type: ignore[attr-defined]  # else transformers leaves them as loaded
         for module in layer.modules():
             encoder._init_weights(module)
+
+
+def freeze_layers(encoder: Any, number: int) -> None:
+    """Keep the bottom layers of an encoder, and the embeddings below them, as they are; they need no gradient.
+
+    Raises:
+        EncoderError: it has fewer.
+    """
+    if not number:
+        return
+    for layer in _layers(encoder, number, "frozen")[:number]:
+        layer.requires_grad_(False)
+    for name, parameter in encoder.named_parameters():
+        if "embedding" in name:
+            parameter.requires_grad_(False)
+
+
+def _layers(encoder: Any, number: int, how: str) -> nn.ModuleList:
+    """The layers of an encoder, of which a number are to be treated in a way."""
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    layers = next((stack for stack in stacks if len(stack) == encoder.config.num_hidden_layers), nn.ModuleList())
+    if number > len(layers):
+        raise EncoderError(f"encoder {encoder.config.name_or_path}: {len(layers)} layers, {number} are to be {how}")
+    return layers
 
 
 def encoder_facts(source: EncoderSource, encoder: nn.Module) -> dict[str, Any]:

@@ -85,9 +85,14 @@ def make_family(encoder_folder: Path) -> MakeFamily:
     """Makes an unfitted encoder family; keywords are trainer settings."""
 
     def make(
-        checkpoint: Checkpoint | None = None, seed: int = SEED, heads: Sequence[Head] = HEADS, **trainer: object
+        checkpoint: Checkpoint | None = None,
+        seed: int = SEED,
+        heads: Sequence[Head] = HEADS,
+        frozen_layers: int = 0,
+        **trainer: object,
     ) -> EncoderFamily:
-        model = EncoderModel(family="encoder", encoder=EncoderSource(path=encoder_folder), max_tokens=WINDOW)
+        source = EncoderSource(path=encoder_folder)
+        model = EncoderModel(family="encoder", encoder=source, max_tokens=WINDOW, frozen_layers=frozen_layers)
         return EncoderFamily(model, Trainer.model_validate({**SETTINGS, **trainer}), heads, seed, checkpoint)
 
     return make

@@ -283,6 +283,18 @@ def test_word_embeddings_stay_as_they_were_where_they_are_frozen(
     assert np.abs(after[f"now.encoder.{query}"] - before[query]).max() > 1e-3
 
 
+def test_frozen_layers_stay_as_they_were_and_what_is_above_them_learns(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], encoder_folder: Path
+):
+    family = make_family(epochs=1, frozen_layers=1)
+    _fit(family, train, validation)
+    before = load_file(encoder_folder / "model.safetensors")
+    after = {name: tensor.numpy() for name, tensor in family._network.encoder.state_dict().items()}
+    moved = {name for name, weights in before.items() if name in after and not np.array_equal(after[name], weights)}
+    assert not [name for name in moved if name.startswith(("embeddings.", "encoder.layer.0."))]
+    assert "encoder.layer.1.attention.self.query.weight" in moved
+
+
 def test_a_kept_encoder_is_one_to_start_from(make_family: MakeFamily, train: list[Example], tmp_path: Path):
     family = make_family(epochs=1)
     family.fit(train[:8], train[:4], lambda *_: None)

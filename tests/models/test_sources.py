@@ -13,7 +13,7 @@ from models import sources
 from models.encoder import EncoderFamily
 from models.network import WindowNetwork
 from models.settings import EncoderModel, EncoderSource, Trainer
-from models.sources import EncoderError, check_source, encoder_facts, load_encoder, renew_layers
+from models.sources import EncoderError, check_source, encoder_facts, freeze_layers, load_encoder, renew_layers
 
 from .conftest import READS
 from .samples import FILLER, HEADS, assert_same_scores, differ, document
@@ -119,10 +119,12 @@ def test_a_family_has_the_fresh_layers_of_its_recipe(encoder_folder: Path):
     assert_same_scores(one, again, 0)
 
 
-def test_more_fresh_layers_than_there_are_are_refused(encoder_folder: Path):
+def test_more_layers_than_there_are_are_refused(encoder_folder: Path):
     encoder, _ = load_encoder(EncoderSource(path=encoder_folder), 32)
     with pytest.raises(EncoderError, match=rf"encoder {encoder_folder}: 2 layers, 3 are to be fresh"):
         renew_layers(encoder, 3)
+    with pytest.raises(EncoderError, match=rf"encoder {encoder_folder}: 2 layers, 3 are to be frozen"):
+        freeze_layers(encoder, 3)
 
 
 def test_facts_name_the_encoder_and_count_its_parameters(encoder_folder: Path, network: WindowNetwork):
