@@ -31,6 +31,10 @@ Labels = npt.NDArray[np.int64]
 _THRESHOLDS = np.linspace(0.1, 0.9, 33)
 """Of stances in articles, those that are tried."""
 
+_AS_GOOD = 0.99
+"""Share of the best F1 that counts as reached: it is flat about its maximum, and where labels are rarer than on
+validation the higher thresholds of that plateau are better, not the lower ones."""
+
 _LEAST_GIVEN = 5
 """Labels that a threshold must have given for its precision to be believed."""
 
@@ -90,7 +94,7 @@ def fit_articles(sentences: Sequence[Floats], leanings: Labels, missed: tuple[in
 
 
 def _best_pair(scores: Floats, leanings: Labels, missed: int) -> tuple[float, tuple[float, float]]:
-    """The F1 of the best thresholds of support and oppose, and those, the middle one of equals.
+    """The best F1 of thresholds of support and oppose, and of those that come near it the most precise.
 
     Args:
         scores: of articles' pairs, (pairs, 3).
@@ -99,17 +103,19 @@ def _best_pair(scores: Floats, leanings: Labels, missed: int) -> tuple[float, tu
     """
     sides = np.array(SIDES)
     true = int((leanings != STANCE_LABELS.index(NEUTRAL)).sum()) + missed
-    best, equals = 0.0, [(0.5, 0.5)]
+    tried = []
     grid = [_THRESHOLDS if (leanings == side).any() else [0.5] for side in sides]  # without positives nothing tells
     for thresholds in product(*grid):
         passing = np.where(scores[:, sides] >= np.array(thresholds), scores[:, sides], -1.0)
         said = passing.max(axis=1) >= 0
         right = said & (leanings == sides[passing.argmax(axis=1)])
+        precision = int(right.sum()) / max(1, int(said.sum()))
         f1 = 2 * int(right.sum()) / max(1, int(said.sum()) + true)
-        if f1 > best:
-            best, equals = f1, []
-        if f1 == best > 0:
-            equals.append((float(thresholds[0]), float(thresholds[1])))
+        tried.append((f1, precision, (float(thresholds[0]), float(thresholds[1]))))
+    best = max(f1 for f1, *_ in tried)
+    near = [each for each in tried if each[0] >= _AS_GOOD * best]
+    precise = max(precision for _, precision, _ in near)
+    equals = [thresholds for _, precision, thresholds in near if precision == precise]
     return best, equals[len(equals) // 2]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from inference.windows import Window, collate
 
@@ -34,7 +34,7 @@ _MASK = 4
 
 
 def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
-    """Write an encoder whose products with weights are of 8-bit integers, as ONNX Runtime runs them.
+    """Write an encoder whose products with weights, and word embeddings, are of 8-bit integers, for ONNX Runtime.
 
     It reads windows one by one and looks at no mask. Weights have a scale for each output, what they multiply has one
     for each window, found as it is read. A few channels of a transformer are ten times as wide as the others and would
@@ -51,6 +51,11 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
     products, biases = _products(model, weights), _biases(model, weights)
     numbers: dict[str, npt.NDArray[Any]] = {}
     nodes: dict[str, list[NodeProto]] = {}
+    for node in model.graph.node:
+        if node.op_type == "Gather" and node.input[0] in weights and node.input[1] == "input_ids":
+            words = node.input[0]
+            numbers[f"{words}_whole"], numbers[f"{words}_step"] = _integers(weights[words])
+            nodes[node.output[0]] = _word_nodes(words, node.output[0])
     for name, width in _widths(model, list(products), windows).items():
         matrices = [weights[node.input[1]] for node in products[name]]
         widest = np.argsort(-width)[: _WIDEST if len(width) > matrices[0].shape[1] else 0]
@@ -73,6 +78,15 @@ def quantize(source: Path, target: Path, windows: Sequence[Window]) -> None:
     _replace(model, nodes, numbers)
     _unmask(model)
     onnx.save(model, target)
+
+
+def _word_nodes(words: str, output: str) -> list[NodeProto]:
+    """Word embeddings of integers, with a step for each channel: they are most of an encoder's size."""
+    return [
+        helper.make_node("Gather", [f"{words}_whole", "input_ids"], [f"{words}_read"]),
+        helper.make_node("Cast", [f"{words}_read"], [f"{words}_rounded"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{words}_rounded", f"{words}_step"], [output]),
+    ]
 
 
 def _shared_nodes(name: str, wide: bool) -> list[NodeProto]:

@@ -43,6 +43,8 @@ def test_every_product_with_weights_is_of_integers(light: QuantizedModel, tmp_pa
     assert nodes["MatMulIntegerToFloat"] == 2 * 6
     assert nodes["DynamicQuantizeLinear"] == 2 * 4, "what queries, keys and values are made of is read once"
     assert all(node.input[6] for node in model.graph.node if node.op_type == "MatMulIntegerToFloat"), "with its bias"
+    words = [tensor for tensor in model.graph.initializer if "word_embeddings" in tensor.name and len(tensor.dims) == 2]
+    assert [tensor.data_type for tensor in words] == [TensorProto.INT8]
     sizes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     wide = [sizes[node.input[1]][0] for node in model.graph.node if node.op_type == "MatMul"]
     assert all(channels <= 4 for channels in wide)
