@@ -44,7 +44,7 @@ wheel: $(INSTALLED) ## Build the wheel for scoring elsewhere into dist/
 ui: $(INSTALLED) ## Look at the runs in a browser
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
-clean: ## Remove what was built, but not the runs
+clean: ## Remove what was built, models and fetched corpora too, but not the runs
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 

@@ -67,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     only.add_argument("--topics-only", action="store_true", help="leave out actors and stances")
     only.add_argument("--stances-only", action="store_true", help="leave out topics")
     predict.add_argument("--all-pairs", action="store_true",
-                         help="give the likelier leaning of all actors that a sentence names together")  # fmt: skip
+                         help="give the likelier leaning of all actors that a sentence names together, whatever its "
+                         "precision")  # fmt: skip
     predict.add_argument("--min-precision", type=_share, metavar="P",
                          help="give only what had this precision on validation, such as 0.9")  # fmt: skip
     predict.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--part-rows", type=_positive, metavar="N",
                          help="after how many articles an interrupted run can go on, by default 10000")  # fmt: skip
     predict.add_argument("--metrics", metavar="FILE", help="tell in a JSON file how far the run is")
-    _add_model(predict)
+    _add_model(predict, "threads of each process, by default its share of the cores")
     predict.set_defaults(command=_predict)
 
     inspect = commands.add_parser("inspect", help="say what a bundle is", description="Say what a bundle is.")
@@ -105,9 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_model(command: argparse.ArgumentParser) -> None:
+def _add_model(command: argparse.ArgumentParser, threads: str = "threads to score with, by default all cores") -> None:
     command.add_argument("--model", required=True, help=_MODEL)
-    command.add_argument("--threads", type=_positive, metavar="N", help="threads to score with, by default all cores")
+    command.add_argument("--threads", type=_positive, metavar="N", help=threads)
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="by default cpu")
 
 

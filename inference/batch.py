@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from .errors import InputError
-from .inputs import InputFile, expand, identify, unchanged
+from .inputs import InputFile, State, expand, identify, state, unchanged
+from .parts import check_output
 from .parts import output as opened
 from .predictor import Predictor
 from .progress import Progress
 from .reading import check_input, read_rows
+from .schema import ARTICLE_COLUMNS
 from .tasks import Content, Place, scored, tasks
 from .threads import cores
 from .totals import Totals
@@ -74,7 +76,9 @@ def predict_files(
         raise InputError(f"--metrics {metrics}: is also the output")
     if resume and "-" in (*paths, output):
         raise InputError("--resume: what comes through a pipe is gone and cannot be read or written again")
+    check_output(output, resume)
     files = {path: identify(path) for path in paths if "-" not in (path, output)}
+    states = {path: files[path].state if path in files else state(path) for path in paths if path != "-"}
     run = _run(predictor, list(files.values()), part_rows, keep)
     missing = set(keep)
     seen = _Seen()
@@ -83,7 +87,8 @@ def predict_files(
         opened(output, format, run, part_rows, resume) as sink,
         Progress(sink.before, expected, {"model": predictor.model.digest}, metrics) as progress,
     ):
-        work = tasks(_rows(paths, files, sink.start, seen), sink.before.rows + 1, part_rows)
+        rows = _rows(paths, states, {*ARTICLE_COLUMNS, *keep}, sink.start, seen)
+        work = tasks(rows, sink.before.rows + 1, part_rows)
         with closing(scored(work, predictor, format, workers or _workers(predictor))) as ready:
             for done in ready:
                 sink.write(done)
@@ -107,7 +112,8 @@ def _run(predictor: Predictor, files: Sequence[InputFile], part_rows: int, keep:
     """What decides what the output holds."""
     return {
         "schema": SCHEMA_VERSION,
-        "model": predictor.model.digest,
+        "model": asdict(predictor.model),
+        "device": predictor.device,
         "inputs": [{"size": file.size, "sha256": file.sha256} for file in files],
         "keep": list(keep),
         "wanted": asdict(predictor.wanted),
@@ -122,7 +128,7 @@ def _expected(files: Sequence[InputFile], paths: Sequence[str]) -> int | None:
 
 
 def _rows(
-    paths: Sequence[str], files: Mapping[str, InputFile], start: Place, seen: _Seen
+    paths: Sequence[str], states: Mapping[str, State], columns: Collection[str], start: Place, seen: _Seen
 ) -> Iterator[tuple[Place, Content]]:
     """All rows from a place on, each with the place after it.
 
@@ -131,8 +137,8 @@ def _rows(
     """
     first, skip = start
     for number, path in enumerate(paths[first:], start=first):
-        with unchanged(path, files[path].state) if path in files else nullcontext():
-            for count, row in enumerate(read_rows(path, skip=skip), start=skip + 1):
+        with unchanged(path, states[path]) if path in states else nullcontext():
+            for count, row in enumerate(read_rows(path, skip=skip, columns=columns), start=skip + 1):
                 seen.note(row.place, row.content)
                 yield (number, count), row.content
         skip = 0

@@ -45,8 +45,9 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     if manifest.has(TOPICS):
         yield from _block("topics", [(label, made.threshold) for label, made in manifest.decisions.topics.items()])
     if manifest.has(STANCES):
-        stances = manifest.decisions.stances
-        yield from _block("stances", [(SUPPORT, stances.support), (OPPOSE, stances.oppose)])
+        articles, sentences = manifest.decisions.articles, manifest.decisions.stances
+        yield from _block("stances", [("rule", articles.rule), (SUPPORT, articles.support), (OPPOSE, articles.oppose)])
+        yield from _block("evidence", [(SUPPORT, sentences.support), (OPPOSE, sentences.oppose)])
     corpora = [(f"{corpus.get('name')}", f"{corpus.get('licence')}") for corpus in facts.get("corpora") or ()]
     yield from _block("corpora", corpora)
     yield from _block("metrics", list(_numbers(facts.get("metrics") or {})))

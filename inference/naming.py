@@ -30,6 +30,7 @@ _NO_PERSON = re.compile(
     r" (?:of|for|on)\b"
 )
 """What an organisation's name has, and a person with his title has not."""
+_FIRST_NAME = re.compile(r"[A-Z][a-z]+$")
 _OFFICE = re.compile(
     r"\b(?:President|Premier|Chancellor|Minister|Secretary|Ambassador|[Ss]pokesman|[Ss]pokeswoman|Gen|General|Adm|"
     r"Admiral|Marshal|[Ee]nvoy|diplomat|Foreign|Defen[sc]e|[Oo]fficials?|[Ll]eader|[Cc]hief|Director|[Aa]dvis[eo]r|"
@@ -142,7 +143,9 @@ class Namer:
         inside = list(self._inside(words))
         proper = words.rpartition(" ")[2][:1].isupper()
         if inside:
-            _, end, form = inside[-1]
+            start, end, form = inside[-1]
+            if len(inside) == 1 and self._is_namesake(words[:start].rstrip(), words[start:], form):
+                return None
             first = self._lexicon.forms[inside[0][2]]
             if end == len(words) or not proper or words[end:].strip() in _ORGANS:
                 return self._canonical(form)
@@ -151,6 +154,11 @@ class Namer:
         if self._home is None and proper and not inside and _OFFICE_OF_US.search(words):
             return "United States"
         return None
+
+    def _is_namesake(self, first: str, last: str, form: str) -> bool:
+        """Whether two words are a person who shares the last one with an actor: "Ann Romney", "Denzel Washington"."""
+        named = _FIRST_NAME.match(first) and not _OFFICE.search(first) and not _TITLE.match(f"{first} ")
+        return bool(named) and last == form and last not in _ORGANS and self._lexicon.forms[form] != form
 
     def _canonical(self, form: str) -> str:
         """The name of a form; a leader of the home country goes by his own in home politics."""

@@ -58,16 +58,11 @@ def output(path: str, format: Format, run: Mapping[str, Any], part_rows: int, re
         return
     target = Path(path)
     folder = target.with_name(f".{target.name}.parts")
+    check_output(path, resume)
     try:
         if resume and path.endswith("/") and (target / _JOURNAL).exists():  # it had its name, and was not done yet
             with _locked(target):
                 target.replace(folder)
-        if path.endswith("/") and target.is_dir() and any(target.iterdir()):
-            raise InputError(f"{path}: is there already and is not empty")
-        if path.endswith("/") and os.path.lexists(target) and (target.is_symlink() or not target.is_dir()):
-            raise InputError(f"{path}: cannot be written: it is no directory")
-        if not path.endswith("/") and target.is_dir():
-            raise InputError(f"{path}: cannot be written: it is a directory; {path}/ makes it one of parts")
         with _locked(folder):
             parts = _Parts(folder, format, run, part_rows, resume)
             with parts.open():
@@ -75,6 +70,31 @@ def output(path: str, format: Format, run: Mapping[str, Any], part_rows: int, re
             parts.finish(target, whole=not path.endswith("/"))
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def check_output(path: str, resume: bool) -> None:
+    """Find what would keep an output from getting its name, before any work.
+
+    Args:
+        path: see `output`.
+        resume: whether a directory of parts may be there that had its name and was not done yet.
+
+    Raises:
+        InputError: it cannot be written, or would take the place of something else.
+    """
+    if path == "-":
+        return
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise InputError(f"{path}: cannot be written: there is no directory {target.parent}")
+    if not path.endswith("/"):
+        if target.is_dir():
+            raise InputError(f"{path}: cannot be written: it is a directory; {path}/ makes it one of parts")
+        return
+    if os.path.lexists(target) and (target.is_symlink() or not target.is_dir()):
+        raise InputError(f"{path}: cannot be written: it is no directory")
+    if target.is_dir() and any(target.iterdir()) and not (resume and (target / _JOURNAL).exists()):
+        raise InputError(f"{path}: is there already and is not empty")
 
 
 class _Stream:
@@ -102,7 +122,7 @@ class _Parts:
 
     def __init__(self, folder: Path, format: Format, run: Mapping[str, Any], part_rows: int, resume: bool) -> None:
         self._folder, self._format, self._part_rows = folder, format, part_rows
-        self._metadata = {"detente.schema": str(run["schema"]), "detente.model": str(run["model"])}
+        self._metadata = {"detente.schema": str(run["schema"]), "detente.model": str(run["model"]["digest"])}
         self._journal = Journal.read(folder / _JOURNAL, run)
         self.before = Totals()
         for part in self._journal.parts:

@@ -12,7 +12,7 @@ from .aggregate import article_stances
 from .bundle import HEADS, ONNX, SKOPS, TOKENIZER, Bundle
 from .decode import Decisions
 from .document import Document
-from .errors import ArticleError, InputError
+from .errors import ArticleError, BundleError, InputError
 from .heads import STANCES, TOPICS, Heads
 from .locate import locate
 from .mentions import MentionFinder
@@ -102,6 +102,21 @@ class Predictor:
         """The same on another number of threads."""
         return Predictor(self.bundle, self.model, threads, self.device, self.wanted)
 
+    def ready(self) -> Predictor:
+        """Load what scoring needs, if it is not yet, of the very bundle that was opened.
+
+        Raises:
+            BundleError: it has been replaced or altered since.
+        """
+        if "_scorer" not in self.__dict__:
+            digest = Bundle.open(self.bundle.path).digest
+            if digest != self.bundle.digest:
+                raise BundleError(
+                    f"{self.bundle.path}: holds another bundle now, {digest[:12]}…; it was {self.bundle.digest[:12]}…"
+                )
+            _ = self._scorer, self._mentions
+        return self
+
     def predict(self, articles: Iterable[Input], first: int = 1) -> Iterator[Prediction]:
         """Score articles, or mappings with the same keys.
 
@@ -133,9 +148,9 @@ class Predictor:
         """The records of a chunk of documents, and what stands between them."""
         documents = [item for item in chunk if isinstance(item, Document)]
         readings = self._scorer.read(documents)
-        topics = [self._topics(reading) for reading in readings]
+        topics = [self._topics(reading, self._decisions) for reading in readings]
         if self.wanted.stances:
-            documents = [self._completed(*each) for each in zip(documents, readings, topics, strict=True)]
+            documents = [self._completed(*each) for each in zip(documents, readings, strict=True)]
         scored = zip(documents, topics, self._scorer.score_pairs(documents, readings), strict=True)
         return [self._labelled(*next(scored)) if isinstance(item, Document) else item for item in chunk]
 
@@ -155,8 +170,9 @@ class Predictor:
             return self._unscored(article.id, "error", reason)
         return Document.split(article)
 
-    def _completed(self, document: Document, reading: Reading, topics: Sequence[Topic]) -> Document:
-        """A document with the actors that its reading shows."""
+    def _completed(self, document: Document, reading: Reading) -> Document:
+        """A document with the actors that its reading shows, named alike whatever precision is asked of records."""
+        topics = self._topics(reading, self.bundle.manifest.decisions)
         return self._mentions.completed(document, reading, [topic.label for topic in topics if topic.assigned])
 
     def _labelled(self, document: Document, topics: tuple[Topic, ...], scores: Scores) -> Prediction:
@@ -174,11 +190,11 @@ class Predictor:
             model=self.model,
         )
 
-    def _topics(self, reading: Reading) -> tuple[Topic, ...]:
+    def _topics(self, reading: Reading, decisions: Decisions) -> tuple[Topic, ...]:
         if not self.bundle.manifest.has(TOPICS):
             return ()
-        probabilities = self._decisions.topic_probabilities(reading.topics)
-        assigned = self._decisions.assigned(probabilities)
+        probabilities = decisions.topic_probabilities(reading.topics)
+        assigned = decisions.assigned(probabilities)
         return tuple(
             Topic(label, float(probability), bool(passes))
             for label, probability, passes in zip(self.bundle.manifest.topics, probabilities, assigned, strict=True)

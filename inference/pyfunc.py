@@ -37,4 +37,4 @@ class DetenteModel:
 def _load_pyfunc(path: str) -> DetenteModel:
     """Called by MLflow with the bundle's path."""
     bundle = Bundle.open(Path(path))
-    return DetenteModel(Predictor(bundle, ModelInfo(bundle.digest, *registered_as(bundle.path))))
+    return DetenteModel(Predictor(bundle, ModelInfo(bundle.digest, *registered_as(bundle.path))).ready())

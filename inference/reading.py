@@ -7,10 +7,10 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,8 @@ from .errors import ArticleError, InputError
 from .schema import Article
 
 _PARQUET_ROWS = 512
+_ROWS_WITHOUT = 1000
+"""Rows of JSON lines that may lack the required column at the beginning: what writes JSON often leaves out nulls."""
 _CSV_CELL = 2**31 - 1
 _INVALID = re.compile("[\udc80-\udcff]")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -39,13 +41,16 @@ class Row:
     content: dict[str, Any] | ArticleError
 
 
-def read_rows(path: str, required: str = "text", skip: int = 0) -> Iterator[Row]:
+def read_rows(
+    path: str, required: str = "text", skip: int = 0, columns: Collection[str] | None = None
+) -> Iterator[Row]:
     """Read a file row by row; a row that cannot be read does not stop the others.
 
     Args:
         path: a file with one of the endings of `SUFFIXES`, or `-` for JSON lines from standard input.
         required: the column without which the file is of no use.
         skip: rows at the beginning that are left out unread; one that cannot be read counts as well.
+        columns: those that are read, the required one among them; None reads all.
 
     Raises:
         InputError: the file as a whole cannot be read, or has no such column.
@@ -54,12 +59,12 @@ def read_rows(path: str, required: str = "text", skip: int = 0) -> Iterator[Row]
     form, compression = (".jsonl", None) if path == "-" else kind(path)
     try:
         if path == "-":
-            yield from _json_lines(sys.stdin.buffer, "standard input", required, skip)
+            yield from _json_lines(sys.stdin.buffer, "standard input", required, skip, columns)
         elif form == ".parquet":
-            yield from _parquet(path, required, skip)
+            yield from _parquet(path, required, skip, columns)
         else:
             with _opened(path, compression) as file:
-                yield from (_json_lines if form == ".jsonl" else _csv)(file, path, required, skip)
+                yield from (_json_lines if form == ".jsonl" else _csv)(file, path, required, skip, columns)
     except OSError as error:
         # What the system refuses has a number; what the decompression refuses has none.
         if compression and error.errno is None:
@@ -126,17 +131,24 @@ def read_article(path: str, id: str | None = None) -> Article:
     check_input(path, ARTICLE_SUFFIXES)
     found = ending(path)
     if path == "-" or found == ".txt":
+        if id is not None:
+            raise InputError(f"{path}: is one article, without an id")
         return _plain_article(path)
     rows = _json_articles(path) if found == ".json" else read_rows(path)
+    unread: ArticleError | None = None
     for number, row in enumerate(rows, start=1):
         try:
             article = _article(row.content, str(number))
         except ArticleError as error:
             if id in (None, error.id):
                 raise
+            if id == str(number):
+                unread = error  # its record has this id, unless another row names it
             continue
         if id in (None, article.id):
             return article
+    if unread:
+        raise unread
     raise InputError(f"{path}: holds no article" if id is None else f"{path}: holds no article with the id {id!r}")
 
 
@@ -189,18 +201,27 @@ def _opened(path: str, compression: str | None) -> Iterator[BinaryIO]:
             yield io.BufferedReader(stream, _DECOMPRESSED_BYTES)
 
 
-def _json_lines(file: BinaryIO, name: str, required: str, skip: int) -> Iterator[Row]:
-    missing = True
+def _json_lines(file: BinaryIO, name: str, required: str, skip: int, columns: Collection[str] | None) -> Iterator[Row]:
     lines = ((number, line) for number, line in enumerate(file, start=1) if not line.isspace())
-    for number, line in islice(lines, skip, None):
-        row = _json_row(line, f"{name}, line {number}")
-        if missing and isinstance(row.content, dict):
-            _require(required, row.content, row.place)
-            missing = False
-        yield row
+    rows = (_json_row(line, f"{name}, line {number}", columns) for number, line in islice(lines, skip, None))
+    yield from rows if skip else _with_column(rows, required)
 
 
-def _json_row(line: bytes, place: str) -> Row:
+def _with_column(rows: Iterator[Row], required: str) -> Iterator[Row]:
+    """Rows of which one of the first has a column; the others are for their reader to refuse one by one."""
+    head: list[Row] = []
+    for row in islice(rows, _ROWS_WITHOUT):
+        head.append(row)
+        if isinstance(row.content, dict) and required in row.content:
+            break
+    else:
+        for row in head:
+            if isinstance(row.content, dict):
+                _require(required, row.content, row.place)
+    return chain(head, rows)
+
+
+def _json_row(line: bytes, place: str, columns: Collection[str] | None) -> Row:
     try:
         content = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -209,10 +230,10 @@ def _json_row(line: bytes, place: str) -> Row:
         return Row(place, ArticleError(f"{place}: broken JSON: {error}"))
     if not isinstance(content, dict):
         return Row(place, ArticleError(f"{place}: found {type(content).__name__}, expected an object"))
-    return Row(place, content)
+    return Row(place, _of_columns(content, columns))
 
 
-def _csv(file: BinaryIO, name: str, required: str, skip: int) -> Iterator[Row]:
+def _csv(file: BinaryIO, name: str, required: str, skip: int, columns: Collection[str] | None) -> Iterator[Row]:
     # Invalid bytes come through as lone surrogates, so that the row they stand in can be named.
     lines = (line.decode("utf-8" if before else "utf-8-sig", "surrogateescape") for before, line in enumerate(file))
     reader = csv.reader(lines, strict=True)
@@ -222,7 +243,7 @@ def _csv(file: BinaryIO, name: str, required: str, skip: int) -> Iterator[Row]:
         return
     _require(required, header, f"{name}, line {reader.line_num}")
     for cells in islice(rows, skip, None):
-        yield _csv_row(header, cells, f"{name}, line {reader.line_num}", required)
+        yield _csv_row(header, cells, f"{name}, line {reader.line_num}", required, columns)
 
 
 def _cells(reader: Any, name: str) -> list[str] | None:
@@ -239,10 +260,10 @@ def _cells(reader: Any, name: str) -> list[str] | None:
     return cells
 
 
-def _csv_row(header: list[str], cells: list[str], place: str, required: str) -> Row:
+def _csv_row(header: list[str], cells: list[str], place: str, required: str, columns: Collection[str] | None) -> Row:
     if len(cells) != len(header):
         return Row(place, ArticleError(f"{place}: found {len(cells)} cells, expected {len(header)}"))
-    content = dict(zip(header, cells, strict=True))
+    content = _of_columns(dict(zip(header, cells, strict=True)), columns)
     for column, cell in content.items():
         if _INVALID.search(cell):
             id = content.get("id")
@@ -264,16 +285,18 @@ def parquet_rows(path: str) -> int | None:
         return None
 
 
-def _parquet(path: str, required: str, skip: int) -> Iterator[Row]:
+def _parquet(path: str, required: str, skip: int, columns: Collection[str] | None) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # Opened here, since pyarrow takes no name that is not UTF-8.
         with Path(path).open("rb") as opened, pq.ParquetFile(opened) as file:
-            _require(required, file.schema_arrow.names, path)
+            names = file.schema_arrow.names
+            _require(required, names, path)
             groups, number = _groups(file.metadata, skip)
-            for batch in file.iter_batches(_PARQUET_ROWS, groups):
+            wanted = None if columns is None else [name for name in names if name in columns]
+            for batch in file.iter_batches(_PARQUET_ROWS, groups, wanted):
                 for index in range(batch.num_rows):
                     number += 1
                     if number > skip:
@@ -296,6 +319,12 @@ def _parquet_row(row: Any, place: str) -> Row:
         return Row(place, row.to_pylist()[0])
     except (ValueError, OverflowError) as error:  # text that is not UTF-8, a date that Python has not
         return Row(place, ArticleError(f"{place}: cannot be read: {error}"))
+
+
+def _of_columns(content: dict[str, Any], columns: Collection[str] | None) -> dict[str, Any]:
+    if columns is None:
+        return content
+    return {column: value for column, value in content.items() if column in columns}
 
 
 def _require(required: str, columns: Iterable[str], place: str) -> None:

@@ -17,6 +17,10 @@ STANCE_LABELS = (NEUTRAL, SUPPORT, OPPOSE)
 """The stance head's classes in the order of its scores."""
 
 
+ARTICLE_COLUMNS = ("id", "text", "title", "date", "actors")
+"""What is read of a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Article:
     """One news article.

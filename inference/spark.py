@@ -20,10 +20,8 @@ from .bundle import Bundle
 from .errors import ArticleError, BundleError, InputError
 from .locate import locate
 from .predictor import Predictor
-from .schema import ModelInfo
+from .schema import ARTICLE_COLUMNS, ModelInfo
 from .writing import SCHEMA
-
-_READ = ("id", "text", "title", "date", "actors")
 
 _ROWS = 256
 """Rows whose records are held as Python objects at a time; a batch of Spark's has 10,000."""
@@ -60,7 +58,7 @@ def predict(
     def scored(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return _records(batches, place if shared else SparkFiles.get(place), info, threads, keep)
 
-    read = [column for column in df.columns if column in (*_READ, *keep)]
+    read = [column for column in df.columns if column in (*ARTICLE_COLUMNS, *keep)]
     schema = StructType([*from_arrow_schema(SCHEMA), *(df.schema[column] for column in keep)])
     # Not mapInPandas: there a timestamp of 1600 or 9999 stops the job, and records take far longer to go out.
     return df.select(*read).mapInArrow(scored, schema)
@@ -111,7 +109,7 @@ def _records(
     for batch in batches:
         for start in range(0, batch.num_rows, _ROWS):
             rows = batch.slice(start, _ROWS)
-            columns = [column for column in rows.schema.names if column in _READ]
+            columns = [column for column in rows.schema.names if column in ARTICLE_COLUMNS]
             articles = [_article(rows.slice(row, 1).select(columns)) for row in range(rows.num_rows)]
             found = [
                 prediction.to_dict() | {"id": _id(id)}

@@ -124,6 +124,7 @@ def scored(work: Iterable[Task], predictor: Predictor, format: Format, workers: 
     head = list(islice(left, 2))
     left = chain(head, left)
     if workers == 1 or len(head) < 2:
+        predictor.ready()
         yield from (score(predictor, format, task) for task in left)
         return
     threads = predictor.threads or max(1, cores() // workers)
@@ -163,7 +164,7 @@ def _result(task: Task, future: Future[Scored], predictor: Predictor, format: Fo
     try:
         return future.result()
     except RecursionError:  # JSON can be nested deeper than what is sent to another process
-        return score(predictor, format, task)
+        return score(predictor.ready(), format, task)
 
 
 _OWN: list[tuple[Predictor, Format]] = []
@@ -182,4 +183,5 @@ def _end_with_parent(alive: Connection) -> None:
 
 
 def _work(task: Task) -> Scored:
-    return score(*_OWN[0], task)
+    predictor, format = _OWN[0]
+    return score(predictor.ready(), format, task)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -221,10 +222,23 @@ def sync_folder(folder: Path) -> None:
 
 def _as_text(value: Any) -> str | None:
     """A kept value in a Parquet column, which has one type: text as it is, anything else in JSON."""
-    if value is None or isinstance(value, str):
-        return None if value is None else printable(value)
-    return printable(_json(value))
+    if value is None:
+        return None
+    as_json = isinstance(value, dict | list | tuple | bool | int | float)
+    return printable(_json(value) if as_json else str(value))
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:  # a kept value that no JSON knows
+        return json.dumps(_finite(value), ensure_ascii=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    """A value with null for every number that is none or infinite."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inference.decode import Decisions, Floats
-from inference.heads import STANCES, TOPICS, Head
+from inference.decode import Decisions
+from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.scorer import Scores
-from models.base import Example, Family, Model, stance_arrays, topic_arrays
+from models.base import Example, Family, Model, class_arrays, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
 
 from .evaluate import Metrics
@@ -70,7 +70,7 @@ def lightest(
         train: what it has learned from; widths of channels are found from a part of it.
         validation: what it is compared on.
         topics: the topic labels.
-        heads: those that it has.
+        heads: those that it has; where records are made of some, these are compared.
 
     Returns:
         The one to export; and what was `chosen`, by what agreement and macro-F1 of both, by head.
@@ -81,8 +81,9 @@ def lightest(
     if model is None:
         return full, {"chosen": "fp32"}
     light = Judged(model, _scores(model, validation), full.decisions)
-    compared = _compared(full, light, validation, [head for head in heads if head.name in (TOPICS, STANCES)])
-    holds = all(
+    records = [head for head in heads if head.name in (TOPICS, STANCES, ACTORS)]
+    compared = _compared(full, light, validation, records or heads)
+    holds = bool(compared) and all(
         row["agreement"] >= _AGREEMENT and row["fp32"] - row["int8"] - row["error"] <= _LOSS
         for row in compared.values()
     )
@@ -100,38 +101,41 @@ def _compared(one: Judged, other: Judged, validation: Sequence[Example], heads: 
             found = _macro_f1(truth, full), _macro_f1(truth, light)
             error = _standard_error(truth, full, light)
             rows[head.name] = {"agreement": _agreement(head, full, light), "error": error} | dict(
-                zip(("fp32", "int8"), map(float, found), strict=True)
+                zip(("fp32", "int8"), found, strict=True)
             )
     return rows
 
 
 def _decided(head: Head, judged: Judged, validation: Sequence[Example]) -> tuple[Masks, Masks]:
-    """What is right and what is decided, each (articles or pairs, labels)."""
+    """What is right and what is decided, each (articles, pairs, texts or tokens; labels)."""
     decisions = judged.decisions
     if head.name == TOPICS:
         logits, labels = topic_arrays(validation, judged.scores)
         return labels.astype(bool), decisions.assigned(decisions.topic_probabilities(logits))
-    logits, classes = stance_arrays(validation, judged.scores)
-    decided = decisions.stance_classes(decisions.stance_probabilities(logits))
+    if head.name == STANCES:
+        logits, classes = stance_arrays(validation, judged.scores)
+        decided = decisions.stance_classes(decisions.stance_probabilities(logits))
+    else:
+        logits, classes = class_arrays(validation, judged.scores, head)
+        decided = logits.argmax(axis=1)
     return np.eye(head.outputs, dtype=bool)[classes], np.eye(head.outputs, dtype=bool)[decided]
 
 
 def _agreement(head: Head, one: Masks, other: Masks) -> float:
-    """Share of equal decisions: of each topic of an article, of each pair."""
+    """Share of equal decisions: of each topic of an article, of each pair, text or token."""
     return float((one == other).mean() if head.name == TOPICS else (one == other).all(axis=1).mean())
 
 
-def _macro_f1(truth: Masks, decided: Masks, times: npt.NDArray[np.int64] | None = None) -> Floats:
-    """Macro-F1, (), or that of samples in which rows stand so often, (samples, rows), (samples,)."""
-    times = np.ones((1, len(truth)), dtype=np.int64) if times is None else times
-    right, said, true = (times @ each.astype(np.int64) for each in (truth & decided, decided, truth))
-    return np.asarray((2 * right / np.maximum(said + true, 1)).mean(axis=1)).squeeze()
+def _macro_f1(truth: Masks, decided: Masks) -> float:
+    right, said, true = (each.sum(axis=0) for each in (truth & decided, decided, truth))
+    return float((2 * right / np.maximum(said + true, 1)).mean())
 
 
 def _standard_error(truth: Masks, one: Masks, other: Masks) -> float:
     """Of the difference in macro-F1, by the paired bootstrap (Efron and Tibshirani 1993)."""
-    times = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), _SAMPLES)
-    return float(np.std(np.subtract(_macro_f1(truth, one, times), _macro_f1(truth, other, times))))
+    chance = np.random.default_rng(0)
+    rows = (chance.integers(len(truth), size=len(truth)) for _ in range(_SAMPLES))
+    return float(np.std([_macro_f1(truth[row], one[row]) - _macro_f1(truth[row], other[row]) for row in rows]))
 
 
 def _told(compared: Metrics, holds: bool) -> str:

@@ -39,7 +39,8 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
     """Part a dataset by whole groups of articles.
 
     The sentences of a public corpus are parted by themselves: as the corpus says, or, where it has no validation, into
-    training and validation alone. Its test part is a file of its own, which no run reads.
+    training and validation alone. Its test part is a file of its own, which no run reads. What one corpus would train
+    on and another has held out, or something near it, is left out of training.
 
     Args:
         dataset: rows with `training.corpora.FEATURES`.
@@ -63,7 +64,23 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
             shares = {"test": 0.0 if corpus else settings.test, "validation": settings.validation}
             for name, found in _parted(dataset.select(members), settings, shares, seed).items():
                 rows[name] += [members[row] for row in found]
+    if len(corpora) > 1 or validated:
+        rows["train"] = _apart(dataset, rows, settings)
     return Parts(*(tuple(sorted(rows[name])) for name in ("train", "validation", "test")))
+
+
+def _apart(dataset: Dataset, rows: Mapping[str, list[int]], settings: Split) -> list[int]:
+    """The training rows that belong together with none of validation and test; rows for practice are no articles."""
+    held = {*rows["validation"], *rows["test"]}
+    parts = dataset["part"]
+    compared = [row for name in rows for row in rows[name] if parts[row] != PRACTICE]
+    near = {
+        compared[place]
+        for group in groups(dataset.select(compared), settings)
+        if any(compared[place] in held for place in group)
+        for place in group
+    }
+    return [row for row in rows["train"] if row not in near]
 
 
 def _parted(dataset: Dataset, settings: Split, shares: Mapping[str, float], seed: int) -> dict[str, list[int]]:

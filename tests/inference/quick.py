@@ -42,6 +42,9 @@ class Quick(Predictor):
     def with_threads(self, threads: int) -> Predictor:
         return self
 
+    def ready(self) -> Predictor:
+        return self
+
     def predict(self, articles: Iterable[Input], first: int = 1) -> Iterator[Prediction]:
         for row, item in enumerate(articles, start=first):
             try:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,26 @@ def test_columns_that_are_kept_stand_in_every_record(linear: Predictor, tmp_path
     assert [record["words"] for record in records] == (["3", None, str(2**70)] if text else [3, None, 2**70])
     assert records[0]["outlet"] == ('{"name": "x"}' if text else {"name": "x"})
     assert [record["status"] for record in records] == ["ok", "empty", "error"]
+
+
+def test_a_date_is_kept_as_it_reads_and_no_number_as_null(linear: Predictor, tmp_path: Path):
+    news = tmp_path / "news.parquet"
+    table = {"text": ["Iran"], "date": [date(2016, 8, 22)], "share": [float("nan")], "all": [[1.0, float("inf")]]}
+    pq.write_table(pa.table(table), news)
+    for output in ("out.jsonl", "out.parquet"):
+        predict_files(linear, [str(news)], str(tmp_path / output), ["date", "share", "all"])
+        (record,) = records_of(tmp_path / output)
+        text = output.endswith(".parquet")
+        assert record["date"] == "2016-08-22"
+        assert record["share"] == ("null" if text else None)
+        assert record["all"] == ("[1.0, null]" if text else [1.0, None])
+
+
+def test_an_output_that_cannot_be_is_refused_before_anything_is_read(linear: Predictor, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("inference.batch.identify", lambda path: pytest.fail("was read"))
+    news = write_articles(tmp_path / "news.jsonl", [{"text": "Iran"}])
+    with pytest.raises(InputError, match="cannot be written: there is no directory"):
+        predict_files(linear, [news], str(tmp_path / "nowhere" / "out.jsonl"))
 
 
 def test_a_column_that_no_row_has_is_told(linear: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -353,6 +353,33 @@ def test_a_precision_that_was_never_reached_leaves_nothing(bundle, articles):
     assert not any(record.stances for record in records)
 
 
+def test_actors_go_by_the_same_names_whatever_precision_is_asked_for(tagging: Predictor, monkeypatch):
+    seen: list[list[str]] = []
+
+    def noted(topics: list[str]) -> bool:
+        seen.append(topics)
+        return False
+
+    monkeypatch.setattr("inference.mentions.is_home", noted)
+    article = {"text": "Troops shelled the town and soldiers died. Iran praised Russia."}
+    for wanted in (Wanted(), Wanted(min_precision=0.9)):
+        next(Predictor.load(tagging.bundle.path, wanted=wanted).predict([article]))
+    assert seen[0] == seen[1] != []
+
+
+def test_what_scores_is_what_was_opened(linear_bundle: Path, encoder_bundle: Path, tmp_path: Path):
+    place = tmp_path / "bundle"
+    place.symlink_to(linear_bundle)
+    predictor = Predictor.load(place)
+    place.unlink()
+    place.symlink_to(encoder_bundle)
+    with pytest.raises(BundleError, match=f"{place}: holds another bundle now"):
+        predictor.ready()
+    place.unlink()
+    place.symlink_to(linear_bundle)
+    assert one(predictor.ready(), text="Iran praised Russia.").status == "ok"
+
+
 def test_integers_are_for_a_cpu(encoder_bundle, tmp_path):
     path = edited(encoder_bundle, tmp_path / "light", precision="int8")
     with pytest.raises(InputError, match="is in 8-bit integers, for CPUs; train it with"):

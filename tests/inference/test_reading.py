@@ -370,12 +370,40 @@ def test_skipped_row_groups_are_not_read(tmp_path):
     assert contents(path, skip=100) == [{"text": text} for text in texts[1]]
 
 
-def test_skipped_json_is_not_parsed_and_the_column_is_looked_for_after_it(tmp_path):
-    path = file(tmp_path, "a.jsonl", b'{"body": "x"}\n{"text": "y"}\n')
-    assert contents(path, skip=1) == [{"text": "y"}]
-    path = file(tmp_path, "b.jsonl", b'{"text": "y"}\n{"body": "x"}\n')
-    with pytest.raises(InputError, match="line 2: no column `text`; found body"):
-        contents(path, skip=1)
+def test_skipped_json_is_not_parsed_and_no_column_is_looked_for_after_it(tmp_path):
+    path = file(tmp_path, "a.jsonl", b'{"body":\n{"text": "y"}\n{"body": "x"}\n')
+    assert contents(path, skip=1) == [{"text": "y"}, {"body": "x"}]
+    assert contents(path, skip=2) == [{"body": "x"}]
+
+
+def test_first_rows_of_json_may_lack_the_column_as_later_ones_may(tmp_path):
+    lines = b'{"id": "a"}\n' * 3 + b'{"text": "y"}\n' + b'{"id": "b"}\n'
+    assert contents(file(tmp_path, "a.jsonl", lines)) == [*[{"id": "a"}] * 3, {"text": "y"}, {"id": "b"}]
+    with pytest.raises(InputError, match="line 1: no column `text`; found id"):
+        contents(file(tmp_path, "b.jsonl", b'{"id": "a"}\n' * 1500))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+def test_columns_that_nobody_asked_for_are_not_read(tmp_path, name):
+    path = tmp_path / name
+    if name == "a.parquet":
+        never = pa.array([4 * 10**17], pa.timestamp("us"))  # beyond what Python has dates for
+        pq.write_table(pa.table({"text": ["x"], "expires": never}), path)
+    else:
+        path.write_bytes(b"text,html\nx,\xff\n" if name == "a.csv" else b'{"text": "x", "html": "<p>"}\n')
+    (row,) = contents(path, columns={"text", "title"})
+    assert row == {"text": "x"}
+
+
+def test_a_row_that_cannot_be_read_has_the_id_that_its_record_has(tmp_path):
+    path = str(file(tmp_path, "a.jsonl", b'{"text": "x"}\n{\n'))
+    with pytest.raises(ArticleError, match="line 2: broken JSON"):
+        read_article(path, "2")
+
+
+def test_plain_text_has_no_id(tmp_path):
+    with pytest.raises(InputError, match=r"a\.txt: is one article, without an id"):
+        read_article(str(file(tmp_path, "a.txt", b"x")), "1")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])

@@ -5,6 +5,7 @@ import random
 import pytest
 from datasets import Dataset
 
+from training.corpora import PRACTICE
 from training.recipe import Split
 from training.splits import Parts, groups, split
 
@@ -134,6 +135,20 @@ def test_each_public_corpus_is_parted_by_itself():
     one, other = _public(["train"] * 20), _public(["train"] * 20, "other")
     parts = split(dataset([*one, *other]), Split(validation=0.2), 5)
     assert sum(row < 20 for row in parts.validation) == sum(row >= 20 for row in parts.validation) == 4
+
+
+def test_nothing_is_learned_that_another_corpus_has_held_out():
+    one, other = _public(["train"] * 20), _public(["train"] * 20, "other")
+    for number, row in enumerate(other):
+        row["text"] = one[-1 - number]["text"]  # the same sentences in another order
+    practice = {**_public([PRACTICE], "practice")[0], "text": one[0]["text"]}
+    rows = [*one, *other, practice]
+    parts = split(dataset(rows), Split(validation=0.2), 5)
+    held = {rows[row]["text"] for row in parts.validation}
+    assert len(held) > 4, "each corpus has held out other sentences"
+    assert held.isdisjoint(rows[row]["text"] for row in parts.train if row < 40)
+    assert len(parts.train) == 1 + 2 * (20 - len(held))
+    assert 40 in parts.train, "what is only practised on is no article"
 
 
 def _public(parts: list[str], corpus: str = "public") -> list[Row]:
