@@ -134,7 +134,7 @@ class Finetuner:
         accelerator: Accelerator,
     ) -> float:
         """One pass over the training articles; returns the mean loss of its steps."""
-        set_seed(self._seed * 1000 + epoch)
+        set_seed((self._seed * 1000 + epoch) % 2**32)  # numpy takes no larger one
         most = self._trainer.windows_per_article
         lengths = [sum(len(window.ids) for window in article[:most]) for article in windows]
         steps = epoch_steps(train, lengths, self._trainer.batch_tokens)

@@ -10,6 +10,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils.hub import cached_file
 from transformers.utils.logging import disable_progress_bar
 
 from inference.bundle import file_digest
@@ -48,10 +49,14 @@ def check_source(source: EncoderSource) -> str:
         raise EncoderError(
             f"encoder {source.name}: no {WEIGHTS} in {folder}; name a folder that `save_pretrained` wrote"
         )
-    if source.sha256 and file_digest(weights) != source.sha256:
-        found = file_digest(weights)
-        raise EncoderError(f"encoder {source.name}: {weights} has sha256 {found}, the recipe expects {source.sha256}")
+    if source.sha256:
+        _check_digest(source, weights)
     return str(folder)
+
+
+def _check_digest(source: EncoderSource, weights: Path) -> None:
+    if (found := file_digest(weights)) != source.sha256:
+        raise EncoderError(f"encoder {source.name}: {weights} has sha256 {found}, the recipe expects {source.sha256}")
 
 
 def load_encoder(source: EncoderSource, max_tokens: int, dropout: float | None = None) -> tuple[Any, Windower]:
@@ -73,6 +78,8 @@ def load_encoder(source: EncoderSource, max_tokens: int, dropout: float | None =
     place = check_source(source)
     options = {"revision": source.revision} if source.hub and source.revision else {}
     try:
+        if source.hub and source.sha256:
+            _check_digest(source, Path(str(cached_file(source.hub, WEIGHTS, **options))))
         config = AutoConfig.from_pretrained(place, **options)
         rates = dict.fromkeys(_ATTENTION_DROPOUT, 0.0)
         if dropout is not None:

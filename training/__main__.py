@@ -1,4 +1,4 @@
-"""The commands of training: `python -m training run|check|evaluate|behave|fetch|log|promote`."""
+"""The commands of training: `python -m training run|check|tune|evaluate|behave|fetch|log|promote`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from inference.errors import DetenteError
+from inference.heads import STANCES
 
 from .catalogue import CATALOGUE
 from .recipe import Corpus, RecipeError, load_recipe
@@ -59,13 +62,24 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check recipes, their encoders and corpora, without training")
     check.add_argument("recipes", type=Path, nargs="+", metavar="RECIPE")
     check.add_argument("--without-corpora", action="store_true", help="read no articles: they need not be at hand")
+    check.add_argument("--skip-bad-rows", action="store_true", help="list bad rows of a corpus and leave them out")
     _add_overrides(check)
     check.set_defaults(run=_check)
 
+    tune = commands.add_parser("tune", help="train a recipe with several settings and take the best on validation")
+    tune.add_argument("recipe", type=Path, metavar="RECIPE")
+    tune.add_argument("--try", dest="tried", action="append", required=True, metavar="KEY=VALUE,VALUE",
+                      help="such as trainer.epochs=2,3; all combinations of several are trained")  # fmt: skip
+    _add_overrides(tune)
+    tune.add_argument("--out", type=Path, metavar="DIR", help="where the best bundle will lie, the trials' beside it "
+                      "(default: build/RECIPE's name)")  # fmt: skip
+    tune.set_defaults(run=_tune)
+
     evaluate = commands.add_parser("evaluate", help="measure a bundle on a labelled corpus")
     evaluate.add_argument("model", metavar="MODEL", help="a bundle's directory or an MLflow URI")
-    evaluate.add_argument("--corpus", default="files", metavar="NAME",
-                          help="`starter`, a public corpus, or what to call the files")  # fmt: skip
+    evaluate.add_argument("--corpus", metavar="NAME",
+                          help="`starter`, a public corpus, or what to call the files (default: the "
+                          "name of the first)")  # fmt: skip
     evaluate.add_argument("--files", type=Path, nargs="+", metavar="FILE", help="JSON lines, CSV or Parquet")
     evaluate.add_argument("--labels", type=Path, metavar="FILE", help="labels in a file of their own, joined by id")
     evaluate.add_argument("--split", default="test", metavar="SPLIT",
@@ -95,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     promote = commands.add_parser("promote", help="make a registered version the champion")
     promote.add_argument("version", metavar="VERSION", help="its number, or an alias such as `candidate`")
     promote.add_argument("--model", default="detente", metavar="NAME")
+    promote.add_argument("--force", action="store_true", help="even if it is worse than the champion")
     promote.set_defaults(run=_promote)
     return parser
 
@@ -122,6 +137,28 @@ def _run(options: argparse.Namespace) -> None:
     print(bundle.path)
 
 
+def _tune(options: argparse.Namespace) -> None:
+    from .fit import run
+    from .tracking import log_bundle
+    from .tune import chosen, quality, table, taken, trials
+
+    out = options.out or Path("build") / load_recipe(options.recipe, options.overrides).name
+    planned = trials(options.recipe, options.tried, options.overrides, out.with_name(f"{out.name}-tune"))
+    bundles = {}
+    for number, trial in enumerate(planned, start=1):
+        LOG.info("trial %d of %d: %s", number, len(planned), " ".join(trial.settings))
+        bundle = trial.finished()
+        if bundle is None:
+            bundle = run(trial.recipe, trial.out)
+            log_bundle(bundle, register=False)
+        bundles[trial] = bundle
+        LOG.info("macro-F1 on validation %.4f", quality(bundle))
+    print(table(bundles), flush=True)
+    best = taken(bundles[chosen(bundles)], out)
+    _tell(log_bundle(best))
+    print(best.path)
+
+
 def _check(options: argparse.Namespace) -> None:
     from .fit import check_needs, prepare
     from .taxonomy import load_lexicon, load_taxonomy
@@ -134,7 +171,7 @@ def _check(options: argparse.Namespace) -> None:
             load_lexicon(recipe.actors)
             print(f"{path}: ok, its corpora aside")
             continue
-        data = prepare(recipe)
+        data = prepare(recipe, options.skip_bad_rows)
         sizes = f"{len(data.train)} to train, {len(data.validation)} to validate, {len(data.test)} to test"
         print(f"{path}: ok: {len(data.dataset)} articles: {sizes}")
 
@@ -153,10 +190,12 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _behave(options: argparse.Namespace) -> None:
     from inference.predictor import Predictor
 
-    from .behaviour import CASES, behave, load_cases, table
+    from .behaviour import CASES, BehaviourError, behave, load_cases, table
 
     cases = load_cases(options.cases or CASES)
     predictor = Predictor.load(options.model)
+    if not predictor.bundle.manifest.has(STANCES):
+        raise BehaviourError(f"{options.model}: has no head of stances, which the cases ask for")
     figures = behave(cases, predictor.score, predictor.bundle.manifest.decisions)
     print(json.dumps(figures, indent=1) if options.json else table(figures))
 
@@ -164,12 +203,16 @@ def _behave(options: argparse.Namespace) -> None:
 def _corpus(options: argparse.Namespace) -> Corpus:
     if options.labels and not options.files:
         raise RecipeError("--labels goes with --files")
-    if options.corpus == "files" and not options.files:
+    if not (options.corpus or options.files):
         raise RecipeError("name a --corpus, or --files")
     for path in (*(options.files or ()), *([options.labels] if options.labels else [])):
         if not path.is_file():
             raise RecipeError(f"{path}: no such file")
-    return Corpus(name=options.corpus, files=options.files and tuple(options.files), labels=options.labels)
+    name = options.corpus or options.files[0].name.partition(".")[0] or "files"
+    try:
+        return Corpus(name=name, files=options.files and tuple(options.files), labels=options.labels)
+    except ValidationError as error:
+        raise RecipeError(f"--corpus {name}: {error.errors()[0]['msg']}") from None
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -194,7 +237,8 @@ def _quieten() -> None:
 
 def _tell(logged: LoggedRun) -> None:
     place = logged.url or f"run {logged.run_id} in {logged.tracking_uri}"
-    LOG.info("%s: version %s of %s, alias candidate", place, logged.version, logged.model)
+    alias = ", alias candidate" if logged.candidate else ""
+    LOG.info("%s: version %s of %s%s", place, logged.version, logged.model, alias)
 
 
 def _log(options: argparse.Namespace) -> None:
@@ -208,7 +252,7 @@ def _log(options: argparse.Namespace) -> None:
 def _promote(options: argparse.Namespace) -> None:
     from .registry import promote
 
-    done = promote(options.model, options.version)
+    done = promote(options.model, options.version, force=options.force)
     before = f", version {done.previous} was before" if done.previous else ""
     print(f"{done.alias} of {done.name} is version {done.version}{before}")
 

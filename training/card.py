@@ -33,7 +33,11 @@ def summary(report: Report) -> str:
     """What to judge a run by, in a few lines of Markdown with tables of the test part."""
     test = report.metrics["test"]
     figures = ", ".join(f"{head} **{test[head]['macro_f1']:.3f}**" for head in _heads(test))
-    lines = [f"Macro-F1 on {test['articles']} test articles: {figures}. {report.recipe['description']}".strip()]
+    first = f"Macro-F1 on {test['articles']} test articles: {figures}."
+    if not figures:
+        found = "; ".join(f"{head}: {told}" for head, told, _ in field_figures(report.metrics["validation"]))
+        return f"On validation: {found}. {report.recipe['description']}".strip()
+    lines = [f"{first} {report.recipe['description']}".strip()]
     tables: list[tuple[Sequence[str], list[tuple[object, ...]]]] = [
         (("test part", "macro-F1", "micro-F1", "calibration error", "uncalibrated"), _totals(test))
     ]
@@ -51,7 +55,7 @@ def _header(report: Report) -> dict[str, Any]:
     encoder = report.encoder["name"] if report.encoder else None
     header: dict[str, Any] = {
         "language": "en",
-        "license": "apache-2.0",
+        "license": "other" if report.recipe["purpose"] == "own" else "apache-2.0",
         "library_name": "detente",
         "pipeline_tag": "text-classification",
         "tags": ["news", "stance-detection", "multi-label-classification", "international-relations"],
@@ -135,6 +139,8 @@ def _data(report: Report) -> str:
             "",
         ]
     parts = ", ".join(f"{len(ids)} for {_PARTS.get(part, part)}" for part, ids in report.split.items())
+    if report.recipe["purpose"] == "own":
+        lines += ["**This model is for its maker's own use**: not every corpus allows that it is given to others.", ""]
     lines.append(
         f"Articles were parted into {parts}; near-duplicates and reports of one event stay in one part. "
         "Calibration and thresholds come from the validation part alone."

@@ -86,7 +86,7 @@ def run(
     Raises:
         DetenteError: something is not as it must be; an older bundle at `out` is left as it is.
     """
-    started = monotonic()
+    started, commit = monotonic(), source_commit()
     check_target(out)
     if keep_encoder and isinstance(recipe.model, LinearModel):
         raise RecipeError(f"{recipe.name}: the linear family has no encoder to keep in {keep_encoder}")
@@ -111,7 +111,7 @@ def run(
     judged, precision = lightest(family, wanted, data.train, data.validation, data.topics, data.heads)
     articles = fit_records(judged.model, data.validation, judged.scores, judged.decisions, data.lexicon)
     judged = replace(judged, decisions=replace(judged.decisions, articles=articles))
-    report, manifest = _report(judged, precision, recipe, data, epochs, fitted)
+    report, manifest = _report(judged, precision, recipe, data, epochs, fitted, commit)
     extra = {REPORT: report.to_json(), CARD: model_card(report)}
     documents = [example.document for example in data.validation[:_PARITY_DOCUMENTS]]
     bundle = export_bundle(judged.model, out, manifest, data.lexicon, extra, documents)
@@ -187,6 +187,7 @@ def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe)
 
     Raises:
         LabelError: there are none, a corpus has no example of one that it is to train, or the family lacks one.
+        RecipeError: a head that is weighed is not known.
     """
     for corpus in recipe.corpora:
         labelled = [head.name for head in labelled_heads([row for row in train if row.corpus == corpus.name], heads)]
@@ -194,6 +195,10 @@ def check_heads(train: Sequence[Example], heads: Sequence[Head], recipe: Recipe)
             if name not in labelled:
                 others = ", ".join(labelled) or "nothing"
                 raise LabelError(f"corpus {corpus.name}: no training example of the head {name}, only of {others}")
+    unknown = sorted(set(recipe.trainer.head_weights if recipe.trainer else ()) - {head.name for head in heads})
+    if unknown:
+        known = ", ".join(head.name for head in heads)
+        raise RecipeError(f"{recipe.name}: trainer.head_weights: no head {', '.join(unknown)}; there are {known}")
     found = labelled_heads(train, heads)
     if not found:
         raise LabelError("no article has labels, neither topics nor stances")
@@ -240,7 +245,13 @@ def _taught(data: Data) -> list[Example]:
 
 
 def _report(
-    judged: Judged, precision: Metrics, recipe: Recipe, data: Data, epochs: list[dict[str, float]], seconds: float
+    judged: Judged,
+    precision: Metrics,
+    recipe: Recipe,
+    data: Data,
+    epochs: list[dict[str, float]],
+    seconds: float,
+    commit: str | None,
 ) -> tuple[Report, Manifest]:
     """Measure on validation and test, and write it all down."""
     started = monotonic()
@@ -249,7 +260,7 @@ def _report(
     report = Report(
         recipe=recipe.model_dump(mode="json"),
         recipe_digest=recipe.digest(),
-        commit=source_commit(),
+        commit=commit,
         libraries=library_versions(),
         encoder=model.encoder_facts(),
         precision=precision,
@@ -274,6 +285,7 @@ def _report(
             "name": recipe.name,
             "seed": recipe.seed,
             "recipe": report.recipe_digest,
+            "purpose": recipe.purpose,
             "commit": report.commit,
             "encoder": report.encoder,
             "corpora": [{key: corpus[key] for key in ("name", "licence", "sha256")} for corpus in report.corpora],
@@ -304,6 +316,9 @@ def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Ch
 
     fingerprint = f"{recipe.digest()}-{dataset_digest(dataset)}"
     checkpoint = Checkpoint(out.with_name(f".{out.name}.checkpoint.safetensors"), fingerprint)
-    if not resume:
-        checkpoint.path.unlink(missing_ok=True)
+    if resume and not checkpoint.path.exists():
+        LOG.info("there is nothing to go on from: the run begins anew")
+    if not resume and checkpoint.path.exists():
+        LOG.warning("an interrupted run is given up: --resume would have gone on with it")
+        checkpoint.path.unlink()
     return checkpoint

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from inference.decode import Decisions
 from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.scorer import Scores
-from models.base import Example, Family, Model, class_arrays, stance_arrays, topic_arrays
+from models.base import Example, Family, Model, class_arrays, labelled_heads, stance_arrays, topic_arrays
 from models.calibration import fit_decisions
 
 from .evaluate import Metrics
@@ -82,7 +82,7 @@ def lightest(
         return full, {"chosen": "fp32"}
     light = Judged(model, _scores(model, validation), full.decisions)
     records = [head for head in heads if head.name in (TOPICS, STANCES, ACTORS)]
-    compared = _compared(full, light, validation, records or heads)
+    compared = _compared(full, light, validation, labelled_heads(validation, records or heads))
     holds = bool(compared) and all(
         row["agreement"] >= _AGREEMENT and row["fp32"] - row["int8"] - row["error"] <= _LOSS
         for row in compared.values()

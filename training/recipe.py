@@ -33,7 +33,7 @@ class Corpus(Settings):
     weight: float = Field(default=1.0, gt=0)
     """Times that an epoch reads each of its articles; of 0.5 it reads half of them, drawn afresh."""
     heads: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """What it trains; null takes topics and stances, or the public corpus' own head."""
+    """What it trains; null takes topics, stances and actors, or the public corpus' own head."""
     files: tuple[Path, ...] | None = None
     """JSON lines, CSV or Parquet files with one article a row."""
     labels: Path | None = None
@@ -141,6 +141,9 @@ class Recipe(Settings):
             raise ValueError(f"`trainer` is for the encoder family, model.family is {self.model.family}")
         if self.model.family != "encoder" and self.teachers:
             raise ValueError(f"`teachers` are for the encoder family, model.family is {self.model.family}")
+        weighed = [corpus.name for corpus in self.corpora if corpus.weight != 1]
+        if self.model.family != "encoder" and weighed:
+            raise ValueError(f"`weight` of {weighed[0]} is for the encoder family, model.family is {self.model.family}")
         return self
 
     def digest(self) -> str:

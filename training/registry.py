@@ -33,6 +33,13 @@ CODE = Path(inference.__file__).parent
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases: a new version, and the one that is in use."""
 
+TEST_PART = "test_part"
+"""Tag of a version: the digest of the articles that it was tested on."""
+
+_GATE = ("test.topics.macro_f1", "test.stances.macro_f1")
+_TOLERANCE = 0.01
+"""How much worse than the champion a version may be on the same test articles: a point is chance."""
+
 _REQUIREMENTS = (
     "ahocorasick_rs", "numpy", "onnxruntime", "pandas", "pyarrow", "safetensors", "threadpoolctl", "tokenizers", "tqdm",
 )  # fmt: skip
@@ -98,16 +105,17 @@ class Staged:
     package: str
 
 
-def promote(name: str, version: str = CANDIDATE, to: str = CHAMPION) -> Promotion:
+def promote(name: str, version: str = CANDIDATE, to: str = CHAMPION, force: bool = False) -> Promotion:
     """Give an alias to a version of a registered model.
 
     Args:
         name: the registered model.
         version: its number, or an alias that it has now.
         to: the alias that it gets; the version that had it loses it.
+        force: whether it gets it even if it is worse than that version on the same test articles.
 
     Raises:
-        TrackingError: MLflow is away, or there is no such model, version or alias.
+        TrackingError: MLflow is away, there is no such model, version or alias, or the version is worse.
     """
     uri = tracking_uri()
     try:
@@ -115,11 +123,31 @@ def promote(name: str, version: str = CANDIDATE, to: str = CHAMPION) -> Promotio
             number = version if version.isdecimal() else str(client.get_model_version_by_alias(name, version).version)
             client.get_model_version(name, number)
             previous = client.get_registered_model(name).aliases.get(to)
+            if previous is not None and not force:
+                _check_better(client, name, number, str(previous))
             client.set_registered_model_alias(name, to, number)
     except (MlflowException, OSError) as error:
         where = f"MLflow at {without_password(uri)}"
         raise TrackingError(f"{where}: cannot promote {name} {version} to {to}: {cause(error)}") from error
     return Promotion(name, to, number, None if previous is None else str(previous))
+
+
+def _check_better(client: MlflowClient, name: str, number: str, previous: str) -> None:
+    """Make sure that a version is not worse than another, where both were tested on the same articles.
+
+    Raises:
+        TrackingError: it is.
+    """
+    now, before = (client.get_model_version(name, version) for version in (number, previous))
+    if now.tags.get(TEST_PART) != before.tags.get(TEST_PART):
+        return
+    new, old = (client.get_run(str(version.run_id)).data.metrics for version in (now, before))
+    for key in _GATE:
+        if key in new and key in old and new[key] < old[key] - _TOLERANCE:
+            raise TrackingError(
+                f"version {number} of {name} is worse than version {previous}: {key} is {new[key]:.3f}, it was "
+                f"{old[key]:.3f} on the same articles; --force promotes it all the same"
+            )
 
 
 def tracking_uri() -> str:

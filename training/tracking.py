@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -19,6 +20,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 
 from inference.bundle import Bundle
+from inference.heads import STANCES, TOPICS
 from inference.locate import without_password
 
 from .card import summary
@@ -26,6 +28,7 @@ from .page import page
 from .plots import plots
 from .registry import (
     CANDIDATE,
+    TEST_PART,
     Staged,
     TrackingError,
     cause,
@@ -59,7 +62,8 @@ class LoggedRun:
         tracking_uri: the server or file, without a password.
         url: the run's page, None where there is no server.
         model: the registered model.
-        version: its new version, which has the alias `candidate`.
+        version: its new version, None where it was not to be registered.
+        candidate: whether that has the alias `candidate`.
     """
 
     run_id: str
@@ -67,17 +71,19 @@ class LoggedRun:
     tracking_uri: str
     url: str | None
     model: str
-    version: str
+    version: str | None
+    candidate: bool
 
 
-def log_bundle(bundle: Bundle) -> LoggedRun:
-    """Log a finished bundle as a run, and register it as the candidate.
+def log_bundle(bundle: Bundle, register: bool = True) -> LoggedRun:
+    """Log a finished bundle as a run, and register it: as the candidate, where it makes records.
 
     All is read from the bundle, so that logging after training and logging later are one. The version is
     registered last, when the run is whole.
 
     Args:
         bundle: as training left it.
+        register: whether it becomes a version of the registered model; trials do not.
 
     Raises:
         BundleError: the bundle holds no report.
@@ -90,7 +96,7 @@ def log_bundle(bundle: Bundle) -> LoggedRun:
         with connection(uri) as client:
             experiment_id = _experiment(client, report.recipe["tracking"]["experiment"], uri)
             with staged_code(bundle) as staged:
-                return _logged(bundle, report, staged, client, experiment_id, done)
+                return _logged(bundle, report, staged, client, experiment_id, register, done)
     except (MlflowException, OSError) as error:
         raise TrackingError(
             f"MLflow at {without_password(uri)}: {cause(error)}\n{done[-1]}; the bundle is safe at {bundle.path}: "
@@ -132,7 +138,13 @@ def log_evaluation(bundle: Bundle, name: str, metrics: Mapping[str, Any]) -> str
 
 
 def _logged(
-    bundle: Bundle, report: Report, staged: Staged, client: MlflowClient, experiment_id: str, done: list[str]
+    bundle: Bundle,
+    report: Report,
+    staged: Staged,
+    client: MlflowClient,
+    experiment_id: str,
+    registers: bool,
+    done: list[str],
 ) -> LoggedRun:
     """Log and register; each step that stays is noted in `done`."""
     uri, tracking = client.tracking_uri, report.recipe["tracking"]
@@ -154,12 +166,16 @@ def _logged(
         _log_metrics(client, run_id, model_id, report)
         _log_files(client, run_id, bundle, report)
     done.append(f"run {run_id} is complete, but nothing was registered")
-    tags = {key: value for key, value in run_tags.items() if not key.startswith("mlflow.")}
-    version = register(client, model := tracking["model"], model_id, tags, note)
-    done.append(f"version {version} of {model} is registered, but without the alias {CANDIDATE}")
-    client.set_registered_model_alias(model, CANDIDATE, version)
-    url = _url(uri, experiment_id, run_id)
-    return LoggedRun(run_id, tracking["experiment"], without_password(uri), url, model, version)
+    url, model = _url(uri, experiment_id, run_id), tracking["model"]
+    version: str | None = None
+    candidate = registers and bundle.manifest.has(TOPICS) and bundle.manifest.has(STANCES)
+    if registers:
+        tags = {key: value for key, value in run_tags.items() if not key.startswith("mlflow.")}
+        version = register(client, model, model_id, tags, note)
+        if candidate:
+            done.append(f"version {version} of {model} is registered, but without the alias {CANDIDATE}")
+            client.set_registered_model_alias(model, CANDIDATE, version)
+    return LoggedRun(run_id, tracking["experiment"], without_password(uri), url, model, version, candidate)
 
 
 def _experiment(client: MlflowClient, name: str, uri: str) -> str:
@@ -180,6 +196,8 @@ def _tags(bundle: Bundle, report: Report, staged: Staged) -> dict[str, str]:
         "recipe_digest": report.recipe_digest,
         "bundle_digest": bundle.digest,
         "code": staged.package,
+        "purpose": report.recipe["purpose"],
+        TEST_PART: _test_part(report),
         "mlflow.source.name": "python -m training",
         "mlflow.source.type": "LOCAL",
     }
@@ -188,6 +206,12 @@ def _tags(bundle: Bundle, report: Report, staged: Staged) -> dict[str, str]:
     for corpus in report.corpora:
         tags[_key(f"corpus.{corpus['name']}.licence")] = str(corpus["licence"])
     return tags
+
+
+def _test_part(report: Report) -> str:
+    """What tells whether two models were tested on the same articles."""
+    content = json.dumps([sorted(report.split["test"]), sorted(corpus["sha256"] for corpus in report.corpora)])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _params(bundle: Bundle, report: Report) -> dict[str, str]:

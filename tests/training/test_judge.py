@@ -109,6 +109,12 @@ def test_behave_prints_a_line_a_capability(bundle: Bundle, tmp_path: Path, capsy
     assert "no case there" in capsys.readouterr().err
 
 
+def test_behave_asks_for_stances(bundle: Bundle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("inference.bundle.Manifest.has", lambda self, head: head != "stances")
+    assert main(["behave", str(bundle.path)]) == 2
+    assert "has no head of stances, which the cases ask for" in capsys.readouterr().err
+
+
 def test_figures_are_printed_a_line_a_label(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = write_jsonl(tmp_path / "new.jsonl", articles(30))
     assert main(["evaluate", str(bundle.path), "--files", str(path)]) == 0
@@ -128,6 +134,7 @@ def test_figures_are_printed_a_line_a_label(bundle: Bundle, tmp_path: Path, caps
         (["--corpus", "mine"], "corpus mine: not in the catalogue, and no files or hub id; known: "),
         ([], "name a --corpus, or --files"),
         (["--corpus", "starter", "--labels", "{file}"], "--labels goes with --files"),
+        (["--corpus", "starter", "--files", "{file}"], "--corpus starter: Value error, `starter` ships with the project"),
         (["--files", "{bad}"], "bad.jsonl, line 1: `topics`: unknown label 'weather'"),
     ],
 )

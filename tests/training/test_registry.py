@@ -173,6 +173,21 @@ def test_promoting_moves_the_champion(versions: object, store: str) -> None:
     assert client.get_registered_model("detente").aliases.keys() == {"candidate", "champion"}
 
 
+def test_a_worse_version_is_promoted_by_force_alone(versions: tuple[LoggedRun, LoggedRun], store: str) -> None:
+    client = MlflowClient(store)
+    promote("detente", "1")
+    key, run = "test.stances.macro_f1", versions[1].run_id
+    before = client.get_run(run).data.metrics[key]
+    client.log_metric(run, key, before - 0.02)
+    try:
+        with pytest.raises(TrackingError, match=rf"version 2 .* worse than version 1: {key} .*--force promotes it"):
+            promote("detente", "2")
+        assert str(client.get_model_version_by_alias("detente", "champion").version) == "1"
+        assert promote("detente", "2", force=True).version == "2"
+    finally:
+        client.log_metric(run, key, before)
+
+
 @pytest.mark.parametrize(("name", "version"), [("detente", "99"), ("detente", "nobody"), ("other", "1")])
 def test_promoting_what_is_not_there_changes_nothing(versions: object, store: str, name: str, version: str) -> None:
     before = MlflowClient(store).get_registered_model("detente").aliases

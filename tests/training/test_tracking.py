@@ -33,7 +33,7 @@ def run(logged: LoggedRun, store: str) -> Run:
 
 
 def test_a_run_is_told_of_by_its_place(logged: LoggedRun, store: str) -> None:
-    assert logged == LoggedRun(logged.run_id, "detente", store, None, "detente", "1")
+    assert logged == LoggedRun(logged.run_id, "detente", store, None, "detente", "1", True)
 
 
 def test_the_run_is_finished_and_named_after_its_recipe(run: Run) -> None:
