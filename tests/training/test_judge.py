@@ -134,7 +134,7 @@ def test_figures_are_printed_a_line_a_label(bundle: Bundle, tmp_path: Path, caps
         (["--corpus", "mine"], "corpus mine: not in the catalogue, and no files or hub id; known: "),
         ([], "name a --corpus, or --files"),
         (["--corpus", "starter", "--labels", "{file}"], "--labels goes with --files"),
-        (["--corpus", "starter", "--files", "{file}"], "--corpus starter: Value error, `starter` ships with the project"),
+        (["--corpus", "starter", "--files", "{file}"], "--corpus starter: Value error, `starter` ships with"),
         (["--files", "{bad}"], "bad.jsonl, line 1: `topics`: unknown label 'weather'"),
     ],
 )
