@@ -64,22 +64,22 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
             shares = {"test": 0.0 if corpus else settings.test, "validation": settings.validation}
             for name, found in _parted(dataset.select(members), settings, shares, seed).items():
                 rows[name] += [members[row] for row in found]
-    if len(corpora) > 1 or validated:
-        rows["train"] = _apart(dataset, rows, settings)
+    rows["train"] = _apart(dataset, rows, settings)
     return Parts(*(tuple(sorted(rows[name])) for name in ("train", "validation", "test")))
 
 
 def _apart(dataset: Dataset, rows: Mapping[str, list[int]], settings: Split) -> list[int]:
-    """The training rows that belong together with none of validation and test; rows for practice are no articles."""
+    """The training rows that belong together with none that another corpus has held out; practice is no article."""
     held = {*rows["validation"], *rows["test"]}
-    parts = dataset["part"]
+    parts, corpora = dataset["part"], dataset["corpus"]
     compared = [row for name in rows for row in rows[name] if parts[row] != PRACTICE]
-    near = {
-        compared[place]
-        for group in groups(dataset.select(compared), settings)
-        if any(compared[place] in held for place in group)
-        for place in group
-    }
+    if len({corpora[row] for row in compared}) < 2:
+        return rows["train"]
+    near: set[int] = set()
+    for group in groups(dataset.select(compared), settings):
+        members = [compared[place] for place in group]
+        holders = {corpora[row] for row in members if row in held}
+        near |= {row for row in members if holders - {corpora[row]}}
     return [row for row in rows["train"] if row not in near]
 
 
