@@ -106,7 +106,7 @@ def write_bundle(
     Args:
         directory: where the bundle will lie.
         manifest: its manifest; `files` in it is filled in here.
-        files: directory with the other files; they are copied.
+        files: directory with the other files; they are copied, but for a manifest of their own.
         check: given the whole bundle before it takes its place; what it raises keeps the older one.
 
     Raises:
@@ -115,7 +115,7 @@ def write_bundle(
     check_target(directory)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
         fresh = Path(temporary) / "bundle"
-        shutil.copytree(files, fresh)
+        shutil.copytree(files, fresh, ignore=shutil.ignore_patterns(MANIFEST))
         content = asdict(manifest)
         content["files"] = {file.name: file_digest(file) for file in sorted(fresh.iterdir())}
         (fresh / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

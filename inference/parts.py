@@ -58,7 +58,7 @@ def output(path: str, format: Format, run: Mapping[str, Any], part_rows: int, re
         return
     target = Path(path)
     folder = target.with_name(f".{target.name}.parts")
-    check_output(path, resume)
+    check_output(path, resume)  # once more: hashing the inputs may have taken hours
     try:
         if resume and path.endswith("/") and (target / _JOURNAL).exists():  # it had its name, and was not done yet
             with _locked(target):

@@ -36,6 +36,11 @@ class EncoderSource(Settings):
         return self
 
     @property
+    def options(self) -> dict[str, str]:
+        """What `from_pretrained` is given beside the place."""
+        return {"revision": self.revision} if self.hub and self.revision else {}
+
+    @property
     def name(self) -> str:
         """What cards and manifests call it."""
         return str(self.package or self.path or self.hub)

@@ -76,7 +76,7 @@ def load_encoder(source: EncoderSource, max_tokens: int, dropout: float | None =
     if not sys.stderr.isatty():
         disable_progress_bar()  # type: ignore[no-untyped-call]
     place = check_source(source)
-    options = {"revision": source.revision} if source.hub and source.revision else {}
+    options = source.options
     try:
         if source.hub and source.sha256:
             _check_digest(source, Path(str(cached_file(source.hub, WEIGHTS, **options))))

@@ -52,8 +52,7 @@ class WindowedModel:
     def save_encoder(self, directory: Path) -> None:
         """See `Model.save_encoder`."""
         self._network.encoder.save_pretrained(directory)
-        revision = {"revision": self._source.revision} if self._source.hub and self._source.revision else {}
-        AutoTokenizer.from_pretrained(check_source(self._source), **revision).save_pretrained(directory)
+        AutoTokenizer.from_pretrained(check_source(self._source), **self._source.options).save_pretrained(directory)
 
     def quantized(self, documents: Sequence[Document]) -> QuantizedModel:
         """See `Family.quantized`."""

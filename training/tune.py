@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -15,8 +12,6 @@ from inference.heads import STANCES, TOPICS
 
 from .recipe import Recipe, RecipeError, load_recipe
 from .report import Report
-
-LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +73,7 @@ def chosen(bundles: Mapping[Trial, Bundle]) -> Trial:
 
 def taken(bundle: Bundle, out: Path) -> Bundle:
     """A copy of a trial's bundle where the recipe's own would lie."""
-    with tempfile.TemporaryDirectory() as temporary:
-        files = shutil.copytree(bundle.path, Path(temporary) / "files", ignore=shutil.ignore_patterns(MANIFEST))
-        return write_bundle(out, bundle.manifest, Path(files))
+    return write_bundle(out, bundle.manifest, bundle.path)
 
 
 def table(bundles: Mapping[Trial, Bundle]) -> str:
