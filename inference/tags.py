@@ -72,9 +72,7 @@ class Tags:
 def tagged_spans(
     tokens: npt.NDArray[np.int64], scores: Floats, head: Head, joined: npt.NDArray[np.bool_] | None = None
 ) -> list[Span]:
-    """The spans that a head of tags finds, in order.
-
-    An inside that does not go on what was before it begins a span, as seqeval has it.
+    """The spans that a head of tags finds in a sentence, in order.
 
     Args:
         tokens: field, start and end of each, (tokens, 3), in order.
@@ -82,18 +80,37 @@ def tagged_spans(
         head: of tags.
         joined: which tokens go on a word, (tokens,): a word is inside or outside as its first token is. None for none.
     """
+    words = np.arange(len(tokens)) if joined is None else np.flatnonzero(~joined)
+    ends = tokens[np.append(words[1:], len(tokens)) - 1, 2].tolist() if len(words) else []
     spans: list[Span] = []
-    before = 0
-    goes_on = [False] * len(tokens) if joined is None else joined.tolist()
-    for (place, start, end), own, inside in zip(tokens.tolist(), scores.argmax(axis=1).tolist(), goes_on, strict=True):
-        tag = before + before % 2 if inside else own  # going on a word, the inside of its label
-        label = head.labels[(tag - 1) // 2]
-        if tag and tag % 2 == 0 and before in (tag, tag - 1) and spans[-1][0] == place:
-            spans[-1] = (place, spans[-1][1], end, label)
+    for (field, start, _), end, tag in zip(tokens[words].tolist(), ends, likeliest_tags(scores[words]), strict=True):
+        if tag % 2:
+            spans.append((field, start, end, head.labels[tag // 2]))
         elif tag:
-            spans.append((place, start, end, label))
-        before = tag
+            spans[-1] = (*spans[-1][:2], end, spans[-1][3])
     return spans
+
+
+def likeliest_tags(scores: Floats) -> list[int]:
+    """The likeliest tags of a sentence in which every inside goes on its own label (Viterbi 1967).
+
+    Args:
+        scores: logits, (words, 1 + 2 labels): outside, then beginning and inside of each label.
+    """
+    tags: list[int] = scores.argmax(axis=1).tolist()
+    if all(tag % 2 or not tag or before in (tag - 1, tag) for before, tag in pairwise([0, *tags])):
+        return tags  # nothing is likelier than the likeliest tag of each word
+    reached = np.concatenate([scores[0, :1], *([begin, -np.inf] for begin in scores[0, 1::2])])
+    steps = []
+    for row in scores[1:]:
+        step = np.full(len(row), reached.argmax())
+        step[2::2] = np.arange(1, len(row), 2) + (reached[2::2] > reached[1::2])
+        reached = reached[step] + row
+        steps.append(step)
+    tags = [int(reached.argmax())]
+    for step in reversed(steps):
+        tags.append(int(step[tags[-1]]))
+    return tags[::-1]
 
 
 def joined_tokens(article: Article, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

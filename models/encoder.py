@@ -13,7 +13,7 @@ from .checkpoint import Checkpoint
 from .finetune import Finetuner
 from .network import WindowNetwork
 from .settings import EncoderModel, Trainer
-from .sources import freeze_layers, load_encoder, renew_layers
+from .sources import freeze_layers, load_encoder, mask_token, renew_layers
 from .windowed import WindowedModel
 
 
@@ -28,7 +28,8 @@ class EncoderFamily(WindowedModel):
         checkpoint: where the state after each epoch is kept and a fit goes on from, None for nowhere.
 
     Raises:
-        EncoderError: the encoder cannot be loaded, or has fewer layers than are to be fresh or frozen.
+        EncoderError: the encoder cannot be loaded, has fewer layers than are to be fresh or frozen, or no mask token
+            where actors are to be hidden.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class EncoderFamily(WindowedModel):
         if settings.freeze_embeddings:
             encoder.get_input_embeddings().requires_grad_(False)
         super().__init__(WindowNetwork(encoder, heads, settings.dropout), windower, settings.encoder)
-        self._finetuner = Finetuner(self._network, windower, trainer, seed, checkpoint)
+        mask = mask_token(settings.encoder) if trainer.hidden_actors else None
+        self._finetuner = Finetuner(self._network, windower, trainer, seed, checkpoint, mask)
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`."""

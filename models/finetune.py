@@ -28,6 +28,7 @@ from .average import Average
 from .base import Epoch, Example
 from .checkpoint import Checkpoint, Progress, State
 from .loss import MaskedLoss
+from .masking import masked
 from .network import WindowNetwork, tensors
 from .objective import ranking_quality
 from .precision import computes_bf16
@@ -45,6 +46,7 @@ class Finetuner:
         trainer: the recipe's trainer section.
         seed: seed of dropout and order; each epoch derives its own.
         checkpoint: kept after every epoch and continued where it is there, None for neither.
+        mask: id of the token that hides actors, needed where the trainer hides some.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Finetuner:
         trainer: Trainer,
         seed: int,
         checkpoint: Checkpoint | None = None,
+        mask: int | None = None,
     ) -> None:
         self._network = network
         self._windower = windower
         self._trainer = trainer
         self._seed = seed
         self._checkpoint = checkpoint
+        self._mask = mask
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """Learn from `train`; the network ends with the weights of the epoch that ranks `validation` best.
@@ -161,11 +165,13 @@ class Finetuner:
         return total / len(steps)
 
     def _read(self, windows: list[Window]) -> list[Window]:
-        """What a step reads of an article: a draw of its windows if they are many."""
+        """What a step reads of an article: a draw of its windows if they are many, some actors hidden."""
         most = self._trainer.windows_per_article
-        if len(windows) <= most:
+        if len(windows) > most:
+            windows = [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
+        if self._mask is None:
             return windows
-        return [windows[number] for number in sorted(np.random.choice(len(windows), most, replace=False))]
+        return [masked(window, self._trainer.hidden_actors, self._mask) for window in windows]
 
 
 def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:

@@ -117,6 +117,8 @@ class Trainer(Settings):
     """Tokens of an optimiser step, on each process; a step has one article at least, of one corpus."""
     windows_per_article: int = Field(default=16, ge=1)
     """Windows of an article that a step reads at most, drawn afresh each epoch."""
+    hidden_actors: float = Field(default=0.0, ge=0, lt=1)
+    """Chance that an actor is hidden in a sentence with pairs, by the encoder's mask token, drawn afresh each epoch."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak rate of the encoder."""
     head_learning_rate: float = Field(default=1e-3, gt=0)

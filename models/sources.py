@@ -107,6 +107,18 @@ def load_encoder(source: EncoderSource, max_tokens: int, dropout: float | None =
     return encoder, Windower(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), settings)
 
 
+def mask_token(source: EncoderSource) -> int:
+    """Id of the token that stands for a hidden word.
+
+    Raises:
+        EncoderError: the encoder has none.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(check_source(source), **source.options)
+    if tokenizer.mask_token_id is None:
+        raise EncoderError(f"encoder {source.name}: its tokenizer has no mask token, which `hidden_actors` needs")
+    return int(tokenizer.mask_token_id)
+
+
 def renew_layers(encoder: Any, number: int) -> None:
     """Give the top layers of an encoder random weights again.
 

@@ -193,6 +193,16 @@ def test_the_weights_of_the_best_epoch_are_kept(
     assert differ(seen[0], seen[2])
 
 
+def test_stances_are_learned_while_actors_are_hidden(
+    undisturbed: tuple[list[Scores], Epochs], make_family: MakeFamily, train: list[Example], validation: list[Example]
+):
+    family = make_family(hidden_actors=0.3)
+    epochs = _fit(family, train, validation)
+    assert epochs[3]["train_loss"] < 0.95 * epochs[1]["train_loss"]
+    assert epochs[1]["train_loss"] != undisturbed[1][1]["train_loss"]
+    assert differ(family.score(documents(validation)), undisturbed[0])
+
+
 def test_one_head_alone_can_be_learned(make_family: MakeFamily, train: list[Example], validation: list[Example]):
     for strip in (without_topics, without_stances):
         epochs = _fit(make_family(epochs=2), strip(train), strip(validation))

