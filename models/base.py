@@ -37,6 +37,7 @@ class Example:
             for tags the field (0 the title, 1 the text), start, end and label of every span, (spans, 4).
         corpus: where it comes from; a training step reads one corpus.
         weight: times that an epoch reads it; of examples with 0.5 it reads half.
+        epochs: first epochs, the only ones, that read it, for the encoder's sake; None for what a model is for.
         soft: scores of teachers by head, as `inference.scorer.Scores` has them.
     """
 
@@ -46,6 +47,7 @@ class Example:
     others: Mapping[str, Labels] = field(default_factory=dict)
     corpus: str = ""
     weight: float = 1.0
+    epochs: int | None = None
     soft: Mapping[str, Floats] = field(default_factory=dict)
 
     def teaches(self, head: Head) -> bool:
@@ -111,6 +113,12 @@ class Family(Model, Protocol):
 def labelled_heads(examples: Sequence[Example], heads: Sequence[Head]) -> tuple[Head, ...]:
     """Those of the heads that the examples have labels for."""
     return tuple(head for head in heads if any(example.has(head) for example in examples))
+
+
+def kept_heads(examples: Sequence[Example], heads: Sequence[Head]) -> tuple[Head, ...]:
+    """Those of the heads that examples teach to the end of a fit, not for the encoder's sake alone."""
+    lasting = [example for example in examples if example.epochs is None]
+    return tuple(head for head in heads if any(example.teaches(head) for example in lasting))
 
 
 def topic_arrays(examples: Sequence[Example], scores: Sequence[Scores]) -> tuple[Floats, Labels]:

@@ -25,7 +25,7 @@ from inference.windows import Window, Windower
 
 from .attention import attention_in_fp32
 from .average import Average
-from .base import Epoch, Example
+from .base import Epoch, Example, kept_heads
 from .checkpoint import Checkpoint, Progress, State
 from .loss import MaskedLoss
 from .masking import masked
@@ -68,6 +68,8 @@ class Finetuner:
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """Learn from `train`; the network ends with the weights of the epoch that ranks `validation` best.
 
+        Heads that examples teach in first epochs alone are dropped after it, and do not decide which epoch that is.
+
         Args:
             train: examples to learn from.
             validation: examples that decide when to stop.
@@ -80,6 +82,7 @@ class Finetuner:
         self._network.to(accelerator.device)
         with attention_in_fp32(self._network.encoder, bf16 and accelerator.device.type == "cpu"):
             self._epochs(train, validation, on_epoch, MaskedLoss(self._trainer, heads, train), accelerator)
+        self._network.keep({head.name for head in kept_heads(train, heads)})
 
     def _epochs(
         self,
@@ -103,13 +106,14 @@ class Finetuner:
         parallel, stepper = accelerator.prepare(self._network, optimizer)
         windows = [self._windower.windows(example.document) for example in train]
         documents = [example.document for example in validation]
+        kept = kept_heads(train, list(self._network.specs.values()))
 
         while progress.epoch < self._trainer.epochs and progress.stale < self._trainer.patience:
             started = monotonic()
             train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, average, accelerator)
             with average.applied():
                 scores = window_scorer(self._network, self._windower).score(documents, others=True)
-                quality = ranking_quality(validation, scores, list(self._network.specs.values()))
+                quality = ranking_quality(validation, scores, kept)
                 measured = {
                     "train_loss": train_loss,
                     "validation_quality": quality,
@@ -141,7 +145,7 @@ class Finetuner:
         set_seed((self._seed * 1000 + epoch) % 2**32)  # numpy takes no larger one
         most = self._trainer.windows_per_article
         lengths = [sum(len(window.ids) for window in article[:most]) for article in windows]
-        steps = epoch_steps(train, lengths, self._trainer.batch_tokens)
+        steps = epoch_steps(train, lengths, self._trainer.batch_tokens, epoch)
         if not steps:
             return 0.0  # low weights may leave a small corpus out of an epoch
         steps = shared(steps, accelerator.process_index, accelerator.num_processes)

@@ -94,6 +94,11 @@ class WindowNetwork(nn.Module):
             read["tags"] = torch.cat([states, batch["shapes"].to(states.dtype)], dim=-1)
         return {name: self.heads[name](read[self.specs[name].kind]) for name in heads}
 
+    def keep(self, heads: Collection[str]) -> None:
+        """Drop all heads but these."""
+        for name in [name for name in self.specs if name not in heads]:
+            del self.specs[name], self.heads[name]
+
     def numpy_heads(self) -> Heads:
         """The heads with copies of their weights, as scoring uses them."""
         return Heads(list(self.specs.values()), self.head_weights())

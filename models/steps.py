@@ -9,7 +9,7 @@ import numpy as np
 from .base import Example
 
 
-def epoch_steps(examples: Sequence[Example], lengths: Sequence[int], tokens: int) -> list[list[int]]:
+def epoch_steps(examples: Sequence[Example], lengths: Sequence[int], tokens: int, epoch: int = 0) -> list[list[int]]:
     """Part an epoch into steps of one corpus each, in an order that numpy's global generator decides.
 
     An example stands in it `weight` times; of 0.5, by chance, once or not at all.
@@ -18,10 +18,12 @@ def epoch_steps(examples: Sequence[Example], lengths: Sequence[int], tokens: int
         examples: what is learned from.
         lengths: tokens of each.
         tokens: of a step at most, unless a single example has more.
+        epoch: its number, from 0.
     """
     corpora: dict[str, list[int]] = {}
     for number, example in enumerate(examples):
-        corpora.setdefault(example.corpus, []).append(number)
+        if example.epochs is None or epoch < example.epochs:
+            corpora.setdefault(example.corpus, []).append(number)
     steps = [step for members in corpora.values() for step in _corpus_steps(members, examples, lengths, tokens)]
     return [steps[number] for number in np.random.permutation(len(steps))]
 

@@ -16,21 +16,18 @@ from models.base import UNLABELLED, Example, Labels
 from .heads import MEASURED_WITH
 
 
-def to_examples(
-    rows: Iterable[Mapping[str, Any]], heads: Sequence[Head], weights: Mapping[str, float] | None = None
-) -> list[Example]:
+def to_examples(rows: Iterable[Mapping[str, Any]], heads: Sequence[Head]) -> list[Example]:
     """Turn rows with `training.corpora.FEATURES` into examples, in order.
 
     Args:
         rows: articles and sentences with their labels.
         heads: those whose labels count.
-        weights: of corpora by name, one where it is not given.
     """
     known = {head.name: head for head in (*heads, *MEASURED_WITH.values())}
-    return [_example(row, known, (weights or {}).get(row["corpus"], 1.0)) for row in rows]
+    return [_example(row, known) for row in rows]
 
 
-def _example(row: Mapping[str, Any], heads: Mapping[str, Head], weight: float) -> Example:
+def _example(row: Mapping[str, Any], heads: Mapping[str, Head]) -> Example:
     article = Article(row["id"], row["text"], row["title"] or "", row["date"])
     mentions = [Mention(**mention) for mention in row["actors"] or ()]
     topics = None
@@ -44,7 +41,7 @@ def _example(row: Mapping[str, Any], heads: Mapping[str, Head], weight: float) -
         document = Document.build(article, mentions)
         stances = _stances(document, row)
         others = {ACTORS: _spans(mentions)} if row["tagged"] and ACTORS in heads else {}
-    return Example(document, topics, stances, others, row["corpus"], weight)
+    return Example(document, topics, stances, others, row["corpus"])
 
 
 def _sentence(article: Article, mentions: Sequence[Mention], row: Mapping[str, Any]) -> Document:

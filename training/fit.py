@@ -21,7 +21,7 @@ from inference.heads import ACTORS, STANCES, TOPICS, Head
 from inference.naming import Lexicon
 from inference.predictor import Predictor
 from inference.schema import STANCE_LABELS
-from models.base import UNLABELLED, Example, Model, labelled_heads
+from models.base import UNLABELLED, Example, Model, kept_heads, labelled_heads
 from models.export import export_bundle
 from models.families import make_family
 from models.settings import LinearModel
@@ -57,9 +57,10 @@ class LabelError(DetenteError):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What a run learns from and is judged by."""
+    """What a run learns from and is judged by; of the learned heads the model has those in `heads`."""
 
     topics: tuple[str, ...]
+    learned: tuple[Head, ...]
     heads: tuple[Head, ...]
     lexicon: Lexicon
     dataset: Dataset
@@ -94,7 +95,7 @@ def run(
     sizes = (len(data.dataset), len(data.train), len(data.validation), len(data.test))
     LOG.info("%d articles: %d to train, %d to validate, %d to test", *sizes)
     checkpoint = _checkpoint(recipe, data.dataset, out, resume)
-    family = make_family(recipe.model, recipe.trainer, data.heads, recipe.seed, checkpoint)
+    family = make_family(recipe.model, recipe.trainer, data.learned, recipe.seed, checkpoint)
     epochs: list[dict[str, float]] = []
 
     def on_epoch(number: int, measured: dict[str, float]) -> None:
@@ -158,12 +159,19 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
         dataset = dataset.select(sorted(int(row) for row in chosen))
     parts = split(dataset, recipe.split, recipe.seed)
-    weights = {corpus.name: corpus.weight for corpus in recipe.corpora}
-    examples = to_examples(dataset, all_heads(topics), weights)
-    train, validation, test = ([examples[row] for row in rows] for rows in (parts.train, parts.validation, parts.test))
-    heads = check_heads(train, all_heads(topics), recipe)
+    corpora = {corpus.name: corpus for corpus in recipe.corpora}
+    examples = [
+        replace(each, weight=corpora[each.corpus].weight, epochs=corpora[each.corpus].auxiliary_epochs)
+        for each in to_examples(dataset, all_heads(topics))
+    ]
+    train = [examples[row] for row in parts.train]
+    held = ([examples[row] for row in rows] for rows in (parts.validation, parts.test))
+    validation, test = ([example for example in part if example.epochs is None] for part in held)
+    learned = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
-    return Data(topics, heads, lexicon, dataset, parts, train, validation, test, teachers, catalogue)
+    if not (heads := kept_heads(train, learned)):
+        raise LabelError("only corpora with `auxiliary_epochs` have labels, none that the model is for")
+    return Data(topics, learned, heads, lexicon, dataset, parts, train, validation, test, teachers, catalogue)
 
 
 def _teacher(name: str, catalogue: Catalogue, purpose: Use) -> Predictor:
@@ -241,7 +249,7 @@ def _taught(data: Data) -> list[Example]:
     from models.distil import taught
 
     LOG.info("%d teachers score %d articles", len(data.teachers), len(data.train))
-    return taught(data.train, data.teachers, data.heads)
+    return taught(data.train, data.teachers, data.learned)
 
 
 def _report(

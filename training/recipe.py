@@ -32,6 +32,9 @@ class Corpus(Settings):
     """What cards call it; `starter` and `patterns` ship, others without files are those of the catalogue."""
     weight: float = Field(default=1.0, gt=0)
     """Times that an epoch reads each of its articles; of 0.5 it reads half of them, drawn afresh."""
+    auxiliary_epochs: int | None = Field(default=None, ge=1)
+    """First epochs, the only ones, that read a corpus which is there for the encoder's sake: nothing is measured on it,
+    and heads that it alone trains are dropped in the end. Null for a corpus that the model is for."""
     heads: tuple[str, ...] | None = Field(default=None, min_length=1)
     """What it trains; null takes topics, stances and actors, or the public corpus' own head."""
     files: tuple[Path, ...] | None = None
@@ -131,6 +134,8 @@ class Recipe(Settings):
         names = [corpus.name for corpus in corpora]
         if len(set(names)) < len(names):
             raise ValueError(f"two corpora of one name: {', '.join(names)}")
+        if all(corpus.auxiliary_epochs for corpus in corpora):
+            raise ValueError("every corpus has `auxiliary_epochs`: expected one that the model is for")
         return corpora
 
     @model_validator(mode="after")
@@ -141,9 +146,11 @@ class Recipe(Settings):
             raise ValueError(f"`trainer` is for the encoder family, model.family is {self.model.family}")
         if self.model.family != "encoder" and self.teachers:
             raise ValueError(f"`teachers` are for the encoder family, model.family is {self.model.family}")
-        weighed = [corpus.name for corpus in self.corpora if corpus.weight != 1]
-        if self.model.family != "encoder" and weighed:
-            raise ValueError(f"`weight` of {weighed[0]} is for the encoder family, model.family is {self.model.family}")
+        for corpus in self.corpora if self.model.family != "encoder" else ():
+            for key in ("weight", "auxiliary_epochs"):
+                if getattr(corpus, key) != Corpus.model_fields[key].default:
+                    family = self.model.family
+                    raise ValueError(f"`{key}` of {corpus.name} is for the encoder family, model.family is {family}")
         return self
 
     def digest(self) -> str:

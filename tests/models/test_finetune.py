@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,35 @@ def test_the_weights_of_the_best_epoch_are_kept(
     _fit(family, train, validation)
     assert_same_scores(family.score(documents(validation)), seen[0], 1e-6)
     assert differ(seen[0], seen[2])
+
+
+def test_heads_of_auxiliary_examples_are_learned_and_then_dropped(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], tmp_path: Path
+):
+    made = [replace(row, epochs=2) for row in sentences(24)]
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
+    family = make_family(checkpoint, heads=learned([*train, *made]), epochs=3)
+    before = family._network.head_weights()
+    _fit(family, [*train, *made], validation)
+    assert set(family._network.specs) == {"topics", "stances"}
+    assert set(family.score(documents(validation), others=True)[0].others) == set()
+    state = load_file(checkpoint.path)
+    assert (state["now.heads.tone.output.weight"] != before["tone.weight"]).any()
+
+
+def test_heads_of_auxiliary_examples_do_not_decide_which_epoch_is_best(
+    make_family: MakeFamily, train: list[Example], validation: list[Example], monkeypatch: pytest.MonkeyPatch
+):
+    judged: list[list[str]] = []
+
+    def quality(rows: list[Example], scores: list[Scores], heads: list[Head]) -> float:
+        judged.append([head.name for head in heads])
+        return 0.5
+
+    monkeypatch.setattr(finetune, "ranking_quality", quality)
+    made = [replace(row, epochs=1) for row in sentences(24)]
+    _fit(make_family(heads=learned([*train, *made]), epochs=2), [*train, *made], [*validation, *sentences(6, first=24)])
+    assert judged == [["topics", "stances"]] * 2
 
 
 def test_stances_are_learned_while_actors_are_hidden(

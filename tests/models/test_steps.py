@@ -52,6 +52,13 @@ def test_a_broken_weight_is_how_often_epochs_read_an_example_on_average():
     assert sum(total[number] for number in range(40, 80)) / (50 * 40) == pytest.approx(1.5, abs=0.04)
 
 
+def test_an_auxiliary_example_is_read_in_its_first_epochs_alone():
+    read = [*rows(a=4), *(replace(row, epochs=2) for row in rows(b=3))]
+    counted = [times(epoch_steps(read, lengths(len(read)), 100, number)) for number in range(4)]
+    assert counted == [Counter(range(7))] * 2 + [Counter(range(4))] * 2
+    assert epoch_steps(read[4:], lengths(3), 100, 2) == []
+
+
 def test_a_step_reads_one_corpus():
     read = rows(a=40, b=25, c=3)
     np.random.default_rng(1).shuffle(read)

@@ -99,13 +99,6 @@ def test_labels_of_a_head_that_is_not_learned_do_not_count():
     assert example.stances.tolist() == [SUPPORT, NEUTRAL]
 
 
-def test_an_example_has_the_weight_of_its_corpus():
-    rows = [_row(SENTENCE) | {"corpus": corpus} for corpus in ("mine", "yours")]
-    assert [example.weight for example in to_examples(dataset(rows), HEADS)] == [1.0, 1.0]
-    weighed = to_examples(dataset(rows), HEADS, {"yours": 0.25})
-    assert [(example.corpus, example.weight) for example in weighed] == [("mine", 1.0), ("yours", 0.25)]
-
-
 def test_a_sentence_is_one_whatever_its_punctuation_says():
     row = _sentence(pairs=[("rank", "Iran", "Russia", "second")])
     (example,) = to_examples(dataset([row]), [*HEADS, RANK])

@@ -92,6 +92,32 @@ def test_corpora_are_mixed_with_their_weights_and_parts(folder: Path):
     assert not [id for part in ids.values() for id in part if "/test/" in id]
 
 
+def test_an_auxiliary_corpus_teaches_the_encoder_and_is_not_measured_on(folder: Path):
+    data = _prepared(folder, [{**MINE, "auxiliary_epochs": 1}, {"name": "dse"}])
+    assert [head.name for head in data.learned] == ["topics", "stances", "actors", "dse"]
+    assert [head.name for head in data.heads] == ["dse"]
+    assert {(row.corpus, row.epochs) for row in data.train} == {("mine", 1), ("dse", None)}
+    assert {row.corpus for row in [*data.validation, *data.test]} == {"dse"}
+
+
+def test_a_model_has_no_head_of_an_auxiliary_corpus_and_names_it(folder: Path):
+    corpora: list[dict[str, Any]] = [{**MINE, "auxiliary_epochs": 1}, {"name": "dse"}]
+    made = run(load_recipe(_recipe(folder, corpora)), folder / "helped")
+    assert [head.name for head in made.manifest.heads] == ["dse"]
+    assert [corpus["name"] for corpus in made.manifest.provenance["corpora"]] == ["mine", "dse"]
+
+
+def test_labels_of_auxiliary_corpora_alone_are_not_enough(folder: Path):
+    write_jsonl(folder / "plain.jsonl", [{"id": f"{day}", "text": f"Day {day} passed."} for day in range(40)])
+    corpora: list[dict[str, Any]] = [
+        {"name": "dse", "auxiliary_epochs": 1}, {"name": "plain", "files": ["plain.jsonl"]},
+    ]  # fmt: skip
+    with pytest.raises(
+        LabelError, match="only corpora with `auxiliary_epochs` have labels, none that the model is for"
+    ):
+        _prepared(folder, corpora)
+
+
 def test_a_corpus_trains_its_own_head_alone_where_the_recipe_does_not_say(folder: Path):
     data = _prepared(folder, [{"name": "dse"}])
     assert [head.name for head in data.heads] == ["dse"]
