@@ -16,18 +16,20 @@ from models.base import UNLABELLED, Example, Labels
 from .heads import MEASURED_WITH
 
 
-def to_examples(rows: Iterable[Mapping[str, Any]], heads: Sequence[Head]) -> list[Example]:
+def to_examples(rows: Iterable[Mapping[str, Any]], heads: Sequence[Head], titles: bool = False) -> list[Example]:
     """Turn rows with `training.corpora.FEATURES` into examples, in order.
 
     Args:
         rows: articles and sentences with their labels.
         heads: those whose labels count.
+        titles: whether pairs of titles, which readers do not label, get the stances of their texts: what a model may
+            learn from but must not be measured by.
     """
     known = {head.name: head for head in (*heads, *MEASURED_WITH.values())}
-    return [_example(row, known) for row in rows]
+    return [_example(row, known, titles) for row in rows]
 
 
-def _example(row: Mapping[str, Any], heads: Mapping[str, Head]) -> Example:
+def _example(row: Mapping[str, Any], heads: Mapping[str, Head], titles: bool) -> Example:
     article = Article(row["id"], row["text"], row["title"] or "", row["date"])
     mentions = [Mention(**mention) for mention in row["actors"] or ()]
     topics = None
@@ -40,6 +42,9 @@ def _example(row: Mapping[str, Any], heads: Mapping[str, Head]) -> Example:
     else:
         document = Document.build(article, mentions)
         stances = _stances(document, row)
+        if titles:
+            silent = STANCE_LABELS.index(NEUTRAL) if row["all_actors"] else UNLABELLED
+            stances = _with_titles(document, stances, silent)
         others = {ACTORS: _spans(mentions)} if row["tagged"] and ACTORS in heads else {}
     return Example(document, topics, stances, others, row["corpus"])
 
@@ -99,3 +104,27 @@ def _stances(document: Document, row: Mapping[str, Any]) -> Labels:
     for number, labels in given.items():
         classes[number] = STANCE_LABELS.index(labels.pop()) if len(labels) == 1 else UNLABELLED
     return classes
+
+
+def _with_titles(document: Document, classes: Labels, silent: int) -> Labels:
+    """The classes of pairs, those of the title with the one leaning that the text shows between their actors.
+
+    A title says in short what its text says. Where the text shows both leanings, its title may show either.
+
+    Args:
+        document: the article.
+        classes: of its pairs; what a reader said of the title stays.
+        silent: their class where the text shows no leaning.
+    """
+    neutral = STANCE_LABELS.index(NEUTRAL)
+    fields = [document.sentences[pair.sentence].field for pair in document.pairs]
+    shown: dict[tuple[str, str], set[int]] = {}
+    for field, pair, kind in zip(fields, document.pairs, classes.tolist(), strict=True):
+        if field == "text" and kind not in (neutral, UNLABELLED):
+            shown.setdefault((pair.source, pair.target), set()).add(kind)
+    filled = classes.copy()
+    for number, (field, pair) in enumerate(zip(fields, document.pairs, strict=True)):
+        kinds = shown.get((pair.source, pair.target), {silent})
+        if field == "title" and classes[number] == UNLABELLED and len(kinds) == 1:
+            filled[number] = next(iter(kinds))
+    return filled

@@ -160,13 +160,16 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
         dataset = dataset.select(sorted(int(row) for row in chosen))
     parts = split(dataset, recipe.split, recipe.seed)
     corpora = {corpus.name: corpus for corpus in recipe.corpora}
-    examples = [
-        replace(each, weight=corpora[each.corpus].weight, epochs=corpora[each.corpus].auxiliary_epochs)
-        for each in to_examples(dataset, all_heads(topics))
-    ]
-    train = [examples[row] for row in parts.train]
-    held = ([examples[row] for row in rows] for rows in (parts.validation, parts.test))
-    validation, test = ([example for example in part if example.epochs is None] for part in held)
+
+    def read(rows: Sequence[int], titles: bool = False) -> list[Example]:
+        examples = to_examples(dataset.select(rows), all_heads(topics), titles)
+        named = ((example, corpora[example.corpus]) for example in examples)
+        return [replace(example, weight=corpus.weight, epochs=corpus.auxiliary_epochs) for example, corpus in named]
+
+    train = read(parts.train, titles=True)
+    validation, test = (
+        [example for example in read(rows) if example.epochs is None] for rows in (parts.validation, parts.test)
+    )
     learned = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
     if not (heads := kept_heads(train, learned)):

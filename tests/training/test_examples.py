@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from inference.heads import Head, stance_head
 from inference.schema import STANCE_LABELS
@@ -59,6 +60,28 @@ def test_an_empty_list_of_stances_makes_every_pair_neutral():
 def test_silence_about_a_title_means_nothing():
     row = _row("It rained.", title=SENTENCE, stances=[])
     assert set(_classes(row).values()) == {UNLABELLED}
+
+
+@pytest.mark.parametrize(
+    ("labels", "all_actors", "expected"),
+    [
+        ([], True, NEUTRAL),
+        ([], False, UNLABELLED),
+        (["support"], True, SUPPORT),
+        (["support"], False, SUPPORT),
+        (["oppose", "oppose"], True, OPPOSE),
+        (["support", "oppose"], True, UNLABELLED),
+    ],
+)
+def test_a_title_may_have_the_one_leaning_of_its_text(labels: list[str], all_actors: bool, expected: int):
+    said = [f"Russia spoke of Iran on day {day}." for day in range(3)]
+    row = _row(" ".join(said), title="Russia turns to Iran", stances=[], all_actors=all_actors)
+    for quote, label in zip(said, labels, strict=False):
+        row["stances"] += _row(" ".join(said), stances=[("Russia", "Iran", label)], quote=quote)["stances"]
+    (plain,), (filled,) = (to_examples(dataset([row]), HEADS, titles) for titles in (False, True))
+    assert plain.stances[:2].tolist() == [UNLABELLED, UNLABELLED]
+    assert filled.stances[:2].tolist() == [expected, NEUTRAL if all_actors else UNLABELLED]
+    np.testing.assert_array_equal(filled.stances[2:], plain.stances[2:])
 
 
 def test_a_stance_that_quotes_the_title_labels_it():
