@@ -163,7 +163,7 @@ OUT, B_S, I_S, B_T, I_T, B_R, I_R = range(7)
         ([B_S, OUT, OUT, OUT, OUT, OUT, OUT, OUT, OUT], [("Ex-rebels", "S")]),
         ([B_S, B_T, OUT, I_R, I_S, I_S, OUT, OUT, OUT], [("Ex-rebels of Chad", "S")]),
         ([OUT, B_S, B_S, B_S, OUT, OUT, B_T, OUT, OUT], []),
-        ([B_S, OUT, OUT, OUT, OUT, B_S, I_S, I_R, OUT], [("Ex-rebels", "S"), ("Chad", "S"), ("waited", "R")]),
+        ([B_S, OUT, OUT, OUT, OUT, B_S, I_S, B_R, OUT], [("Ex-rebels", "S"), ("Chad", "S"), ("waited", "R")]),
         ([B_S, I_S, I_S, I_S, I_S, B_S, I_S, OUT, OUT], [("Ex-rebels of", "S"), ("Chad", "S")]),
     ],
     ids=["whole", "first token", "over words", "no first token", "three", "next to each other"],
