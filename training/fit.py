@@ -38,7 +38,7 @@ from .heads import all_heads
 from .parity import Judged, lightest
 from .provenance import corpus_facts, dataset_digest, library_versions, source_commit
 from .public.readers import READERS
-from .recipe import Recipe, RecipeError
+from .recipe import Corpus, Recipe, RecipeError
 from .report import CARD, REPORT, Report
 from .splits import Parts, split
 from .taxonomy import load_lexicon, load_taxonomy
@@ -159,22 +159,21 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
         dataset = dataset.select(sorted(int(row) for row in chosen))
     parts = split(dataset, recipe.split, recipe.seed)
-    corpora = {corpus.name: corpus for corpus in recipe.corpora}
-
-    def read(rows: Sequence[int], titles: bool = False) -> list[Example]:
-        examples = to_examples(dataset.select(rows), all_heads(topics), titles)
-        named = ((example, corpora[example.corpus]) for example in examples)
-        return [replace(example, weight=corpus.weight, epochs=corpus.auxiliary_epochs) for example, corpus in named]
-
-    train = read(parts.train, titles=True)
-    validation, test = (
-        [example for example in read(rows) if example.epochs is None] for rows in (parts.validation, parts.test)
-    )
+    train = _examples(dataset.select(parts.train), topics, recipe.corpora, titles=True)
+    held = (_examples(dataset.select(rows), topics, recipe.corpora) for rows in (parts.validation, parts.test))
+    validation, test = ([example for example in part if example.epochs is None] for part in held)
     learned = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
     if not (heads := kept_heads(train, learned)):
         raise LabelError("only corpora with `auxiliary_epochs` have labels, none that the model is for")
     return Data(topics, learned, heads, lexicon, dataset, parts, train, validation, test, teachers, catalogue)
+
+
+def _examples(rows: Dataset, topics: Sequence[str], corpora: Sequence[Corpus], titles: bool = False) -> list[Example]:
+    """Rows as examples that are read as often as the recipe says of their corpora; see `to_examples`."""
+    settings = {corpus.name: corpus for corpus in corpora}
+    read = ((example, settings[example.corpus]) for example in to_examples(rows, all_heads(topics), titles))
+    return [replace(example, weight=corpus.weight, epochs=corpus.auxiliary_epochs) for example, corpus in read]
 
 
 def _teacher(name: str, catalogue: Catalogue, purpose: Use) -> Predictor:
