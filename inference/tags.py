@@ -44,8 +44,10 @@ class Tags:
     @classmethod
     def of(cls, document: Document, head: Head, tokens: npt.NDArray[np.int64], scores: Floats) -> Tags:
         """The tags of a document's tokens."""
-        starts = {(int(each.field == "text"), each.start) for each in document.sentences}
-        opening = np.array([(field, start) in starts for field, start, _ in tokens.tolist()], dtype=bool)
+        # A sentence may begin with what is no token, such as a character of no width.
+        starts = [int(each.field == "text") * _FIELD + each.start for each in document.sentences]
+        sentence = np.searchsorted(starts, tokens[:, 0] * _FIELD + tokens[:, 1], side="right")
+        opening = np.diff(sentence, prepend=0) > 0
         return cls(head, tokens, scores, joined_tokens(document.article, tokens), opening)
 
     def spans(self) -> list[Span]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
 
+from inference.heads import Head
 from inference.windows import Window, Windower
 
 from .attention import attention_in_fp32
@@ -77,17 +78,19 @@ class Finetuner:
         """
         heads = list(self._network.specs.values())
         train = [example for example in train if any(example.teaches(head) for head in heads)]
+        kept = kept_heads(train, heads)
         bf16 = computes_bf16(self._trainer.precision)
         accelerator = _accelerator(bf16)
         self._network.to(accelerator.device)
         with attention_in_fp32(self._network.encoder, bf16 and accelerator.device.type == "cpu"):
-            self._epochs(train, validation, on_epoch, MaskedLoss(self._trainer, heads, train), accelerator)
-        self._network.keep({head.name for head in kept_heads(train, heads)})
+            self._epochs(train, validation, kept, on_epoch, MaskedLoss(self._trainer, heads, train), accelerator)
+        self._network.keep({head.name for head in kept})
 
     def _epochs(
         self,
         train: Sequence[Example],
         validation: Sequence[Example],
+        judged: Sequence[Head],
         on_epoch: Epoch,
         loss: MaskedLoss,
         accelerator: Accelerator,
@@ -106,14 +109,13 @@ class Finetuner:
         parallel, stepper = accelerator.prepare(self._network, optimizer)
         windows = [self._windower.windows(example.document) for example in train]
         documents = [example.document for example in validation]
-        kept = kept_heads(train, list(self._network.specs.values()))
 
         while progress.epoch < self._trainer.epochs and progress.stale < self._trainer.patience:
             started = monotonic()
             train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, average, accelerator)
             with average.applied():
                 scores = window_scorer(self._network, self._windower).score(documents, others=True)
-                quality = ranking_quality(validation, scores, kept)
+                quality = ranking_quality(validation, scores, judged)
                 measured = {
                     "train_loss": train_loss,
                     "validation_quality": quality,

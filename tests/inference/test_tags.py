@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from inference.decode import Floats
+from inference.document import Document
 from inference.heads import Head
 from inference.schema import Article
-from inference.tags import Span, joined_tokens, likeliest_tags, tagged_spans
+from inference.tags import Span, Tags, joined_tokens, likeliest_tags, tagged_spans
 
 HEAD = Head("names", "tags", ("person", "place"))
 OUT, PERSON, IN_PERSON, PLACE, IN_PLACE = range(HEAD.outputs)
@@ -33,6 +34,16 @@ OUT, PERSON, IN_PERSON, PLACE, IN_PLACE = range(HEAD.outputs)
 def test_spans_of_tags(tags: list[int], expected: list[tuple[int, int, str]]):
     tokens = [(1, 10 * token, 10 * token + 7) for token in range(len(tags))]
     assert _spans(tokens, tags) == [(1, 10 * first, 10 * (end - 1) + 7, label) for first, end, label in expected]
+
+
+@pytest.mark.parametrize(("text", "start"), [("Iran and Iraq", 0), ("\u200bIran and Iraq", 1)])
+def test_a_span_ends_with_the_title(text: str, start: int):
+    # A character of no width is of the sentence and no token.
+    article = Article("1", text, "Now Mali")
+    tokens = np.array([(0, 0, 3), (0, 4, 8), (1, start, start + 4), (1, start + 5, start + 8)])
+    tags = Tags.of(Document.split(article), HEAD, tokens, np.eye(HEAD.outputs)[[OUT, PLACE, IN_PLACE, IN_PLACE]])
+    assert tags.opening.tolist() == [True, False, True, False]
+    assert tags.spans() == [(0, 4, 8, "place"), (1, start, start + 8, "place")]
 
 
 def test_the_likeliest_path_counts():
