@@ -31,7 +31,7 @@ from .checkpoint import Checkpoint, Progress, State
 from .loss import MaskedLoss
 from .masking import masked
 from .network import WindowNetwork, tensors
-from .objective import ranking_quality
+from .objective import stopping_quality
 from .precision import computes_bf16
 from .settings import Trainer
 from .steps import epoch_steps, shared
@@ -67,7 +67,7 @@ class Finetuner:
         self._mask = mask
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
-        """Learn from `train`; the network ends with the weights of the epoch that ranks `validation` best.
+        """Learn from `train`; the network ends with the weights of the epoch that `stopping_quality` finds best.
 
         Heads that examples teach in first epochs alone are dropped after it, and do not decide which epoch that is.
 
@@ -115,7 +115,7 @@ class Finetuner:
             train_loss = self._epoch(progress.epoch, train, windows, parallel, stepper, loss, average, accelerator)
             with average.applied():
                 scores = window_scorer(self._network, self._windower).score(documents, others=True)
-                quality = ranking_quality(validation, scores, judged)
+                quality = stopping_quality(validation, scores, judged)
                 measured = {
                     "train_loss": train_loss,
                     "validation_quality": quality,

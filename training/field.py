@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from inference.heads import ACTORS, Head
+from inference.heads import Head
 from inference.scorer import Scores
-from inference.tags import Span, Tags, tagged_spans
 from models.base import UNLABELLED, Example, Labels, class_arrays
+from models.spans import found_spans, true_spans
 
 from .benchmarks import class_metrics, dse_metrics, root_metrics, tag_metrics
 from .heads import DSE, PLOVER, PLOVER_QUAD
@@ -48,27 +48,3 @@ def _quads(rows: Sequence[tuple[Example, Scores]], roots: Labels) -> Labels:
         [example.classes(PLOVER_QUAD)[known] for (example, _), known in zip(rows, labelled, strict=True)]
     )
     return np.where(given == UNLABELLED, np.array(QUAD_OF_ROOT)[roots], given)
-
-
-def found_spans(example: Example, score: Scores, head: Head) -> list[Span]:
-    """The spans that a head of tags finds; the first token of a word speaks for it.
-
-    The words of public corpora, and so their spans, end where a space is.
-    """
-    if head.name == ACTORS:
-        return Tags.of(example.document, head, score.tokens, score.others[head.name]).spans()
-    text = example.document.article.text
-    words, first = [], []
-    for number, (place, begin, end) in enumerate(score.tokens.tolist()):
-        start = end - len(text[begin:end].lstrip())  # some tokenizers count the space before a word as its own
-        if start < end and (start == 0 or text[start - 1].isspace()):
-            words.append((place, start, start + len(text[start:].split(maxsplit=1)[0])))
-            first.append(number)
-    tokens = np.array(words, dtype=np.int64).reshape(-1, 3)
-    return tagged_spans(tokens, score.others[head.name][first], head)
-
-
-def true_spans(example: Example, head: Head) -> list[Span]:
-    """The labelled spans of a document."""
-    rows = example.others[head.name].tolist()
-    return [(place, start, end, head.labels[label]) for place, start, end, label in rows]

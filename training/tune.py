@@ -57,7 +57,7 @@ def trials(path: Path, tried: Sequence[str], overrides: Sequence[str], folder: P
 def quality(bundle: Bundle) -> float:
     """What trials are compared by: macro-F1 on validation, the mean over topics and stances.
 
-    A model of neither is compared by the ranking that its training stops by.
+    A model of neither is compared by what its training stops by.
     """
     report = Report.of(bundle)
     heads = [figures for name, figures in report.metrics["validation"].items() if name in (TOPICS, STANCES)]

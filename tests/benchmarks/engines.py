@@ -8,6 +8,7 @@ tokens. Rounds take turns, so that what else the machine does falls on all alike
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +21,6 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification, pipeline
 
-from inference.batch import predict_files
 from inference.bundle import TOKENIZER, Bundle
 from inference.document import Document
 from inference.heads import Heads
@@ -72,7 +72,7 @@ def main() -> int:
     ways |= {
         "torch, windows of one length": (lambda: read(few), as_few),
         "detente, one process": (lambda: _count(predictor, some), as_some),
-        f"detente, {cores()} processes": (_command(predictor, articles), len(articles)),
+        f"detente, {cores()} processes": (_command(options.bundle, articles), len(articles)),
     }
     rates = _timed(ways)
     best = {kind: max(rate for name, rate in rates.items() if kind in name) for kind in ("sentences", "windows,")}
@@ -111,10 +111,12 @@ def _count(predictor: Predictor, articles: Sequence[Article]) -> None:
     assert sum(prediction.status == "ok" for prediction in predictor.predict(articles)) == len(articles)
 
 
-def _command(predictor: Predictor, articles: Sequence[Article]) -> Callable[[], object]:
-    """Files in, file out, start of the processes included."""
+def _command(bundle: Path, articles: Sequence[Article]) -> Callable[[], object]:
+    """Files in, file out, as a user has it: the command and all that it starts."""
     source = write(articles)
-    return lambda: predict_files(predictor, [str(source)], str(source.with_suffix(".parquet")))
+    command = [sys.executable, "-m", "inference", "predict", str(source), "--model", str(bundle)]
+    command += ["--output", str(source.with_suffix(".parquet"))]
+    return lambda: subprocess.run(command, check=True, capture_output=True)
 
 
 def _timed(ways: dict[str, Way]) -> dict[str, float]:

@@ -75,12 +75,12 @@ def examples(count: int, first: int = 0) -> list[Example]:
 
 
 def sentences(count: int, first: int = 0) -> list[Example]:
-    """Sentences of a corpus of their own, labelled for the other heads alone."""
+    """Sentences of a corpus of their own, signs apart from words, labelled for the other heads alone."""
     tones = {"neutral": "plain", "support": "warm", "oppose": "harsh"}
     made = []
     for number in range(first, first + count):
         (source, target), verb = _pair(number), list(VERBS)[number // 2 % len(VERBS)]
-        read = document(f"{source} {verb} {target} on Monday." + " It rained all day in the city." * (number % 2))
+        read = document(f"{source} {verb} {target} on Monday ." + " It rained all day in the city ." * (number % 2))
         spans = [_span(read.article.text, verb, "deed"), _span(read.article.text, "on Monday", "day")]
         others: dict[str, Labels] = {
             TONE.name: np.array(TONE.labels.index(tones[VERBS[verb]])),

@@ -122,7 +122,7 @@ def test_the_average_is_judged_and_kept_and_the_weights_themselves_are_trained(
         judged.append(scores)
         return len(judged) / 10
 
-    monkeypatch.setattr(finetune, "ranking_quality", rising)
+    monkeypatch.setattr(finetune, "stopping_quality", rising)
     checkpoint = Checkpoint(tmp_path / "state.safetensors", "run")
     family = make_family(checkpoint, average=0.95)
     epochs = _fit(family, train, validation)
@@ -173,7 +173,7 @@ def test_training_stops_when_validation_no_longer_gets_better(
     make_family: MakeFamily, train: list[Example], validation: list[Example], monkeypatch: pytest.MonkeyPatch
 ):
     qualities = iter([0.5, 0.6, 0.6, 0.4, 0.9])
-    monkeypatch.setattr(finetune, "ranking_quality", lambda examples, scores, heads: next(qualities))
+    monkeypatch.setattr(finetune, "stopping_quality", lambda examples, scores, heads: next(qualities))
     epochs = _fit(make_family(epochs=5, patience=2), train[:4], validation)
     assert list(epochs) == [1, 2, 3, 4]
 
@@ -187,7 +187,7 @@ def test_the_weights_of_the_best_epoch_are_kept(
         seen.append(scores)
         return -float(len(seen)) / 10
 
-    monkeypatch.setattr(finetune, "ranking_quality", falling)
+    monkeypatch.setattr(finetune, "stopping_quality", falling)
     family = make_family()
     _fit(family, train, validation)
     assert_same_scores(family.score(documents(validation)), seen[0], 1e-6)
@@ -217,7 +217,7 @@ def test_heads_of_auxiliary_examples_do_not_decide_which_epoch_is_best(
         judged.append([head.name for head in heads])
         return 0.5
 
-    monkeypatch.setattr(finetune, "ranking_quality", quality)
+    monkeypatch.setattr(finetune, "stopping_quality", quality)
     made = [replace(row, epochs=1) for row in sentences(24)]
     _fit(make_family(heads=learned([*train, *made]), epochs=2), [*train, *made], [*validation, *sentences(6, first=24)])
     assert judged == [["topics", "stances"]] * 2

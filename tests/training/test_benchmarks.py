@@ -19,8 +19,9 @@ from inference.schema import Article
 from inference.scorer import Scores
 from inference.tags import Span
 from models.base import UNLABELLED, Example, Labels
+from models.spans import found_spans, true_spans
 from training.benchmarks import class_metrics, dse_metrics, root_metrics, tag_metrics
-from training.field import QUAD_OF_ROOT, field_metrics, found_spans, true_spans
+from training.field import QUAD_OF_ROOT, field_metrics
 from training.heads import AW, CAMEO, CAMEO_NER, DSE, PLOVER, PLOVER_QUAD
 
 NEUTRAL, SUPPORT, OPPOSE = np.eye(3) * 5
