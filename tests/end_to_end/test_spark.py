@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
+from threading import Timer
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -46,6 +48,15 @@ def spark(home: Path) -> Iterator[Any]:
         patch.setenv("SPARK_HOME", str(home))
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        session = started()
+        session.sparkContext.setLogLevel("OFF")
+        yield session
+        session.stop()
+
+
+def started(attempts: int = 3, seconds: float = 60) -> Any:
+    """A session whose executors have come; a cluster on a busy machine now and then waits for them forever."""
+    for _ in range(attempts):
         session = (
             pyspark_sql.SparkSession.builder.master("local-cluster[2,1,1024]")
             .config("spark.driver.host", "127.0.0.1")
@@ -56,9 +67,22 @@ def spark(home: Path) -> Iterator[Any]:
             .config("spark.sql.session.timeZone", "UTC")
             .getOrCreate()
         )
-        session.sparkContext.setLogLevel("OFF")
-        yield session
+        until = monotonic() + seconds
+        while monotonic() < until:
+            if len(session.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) == 3:  # one is the driver
+                return session
+            sleep(0.2)
         session.stop()
+    return pytest.fail(f"no executors in {seconds:.0f} seconds, {attempts} times")
+
+
+@pytest.fixture(autouse=True)
+def in_time(spark: Any) -> Iterator[None]:
+    """A job that waits for what does not come fails instead of holding up all tests."""
+    timer = Timer(180, spark.sparkContext.cancelAllJobs)
+    timer.start()
+    yield
+    timer.cancel()
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def write_standoff(folder: Path, texts: Sequence[str], own: bool = True) -> dict
     labels = [
         {
             "id": article["id"], "part": "train", "length": len(text), "sha256": digest("", text),
-            "topics": [TOPICS[number % 3]], "actors": [], "stances": [],
+            "topics": [TOPICS[number % 3]], "actors": {}, "stances": [],
         }
         for number, (article, text) in enumerate(zip(articles, texts, strict=True))
     ]  # fmt: skip

@@ -376,7 +376,7 @@ def _files(folder: Path) -> dict[str, str]:
 def _label(id: str) -> Mapping[str, Any]:
     text = TEXTS[id]
     return {
-        "id": id, "part": "train", "length": len(text), "sha256": digest("A title", text), "topics": [], "actors": [],
+        "id": id, "part": "train", "length": len(text), "sha256": digest("A title", text), "topics": [], "actors": {},
         "stances": [],
     }  # fmt: skip
 

@@ -350,7 +350,14 @@ def test_a_bad_line_of_labels_is_named(tmp_path: Path):
     path = _labels(tmp_path, [label, {key: label[key] for key in label if key != "part"}])
     with pytest.raises(RowError, match=r"labels\.jsonl:2: keys .*, expected actors, id, length, part, sha256"):
         list(standoff.read_labels(path))
-    for line, expected in (("{", "not JSON"), ("[1]", "found list, expected an object")):
+    places = [
+        {"actors": actors} for actors in ([], {"Chad": [[0, 4]]}, {"Chad": {"body": [[0, 4]]}}, {"Chad": {"text": [0]}})
+    ]
+    for line, expected in (
+        ("{", "not JSON"),
+        ("[1]", "found list, expected an object"),
+        *((json.dumps(label | place), "actors .*, expected {name") for place in places),
+    ):
         path.write_text(f"{json.dumps(label)}\n{line}\n", "utf-8")
         with pytest.raises(RowError, match=rf"labels\.jsonl:2: {expected}"):
             list(standoff.read_labels(path))
@@ -493,7 +500,7 @@ def _article(id: str, text: str) -> Row:
 def _label(article: Row, part: str) -> Row:
     """The labels of an article whose first word is an actor."""
     end = len(article["text"].split()[0])
-    actors = [{"name": "Norway", "field": "text", "start": 0, "end": end}]
+    actors = {"Norway": {"text": [[0, end]]}}
     digest = standoff.digest(article["title"], article["text"])
     return {
         "id": article["id"], "part": part, "length": len(article["text"]), "sha256": digest, "topics": ["sport"],

@@ -1,9 +1,10 @@
 """Labels that stand apart from the texts they are of, which are somebody else's and not ours to give away.
 
 A line of labels is one article: `id`, the `part` that it belongs to (`train` or `test`), `length` of the opening that
-was read, in code points, `sha256` of title, line feed and opening, and `topics`, `actors` and `stances` as
-`training.corpora.FEATURES` has them, by offsets. `allsides.jsonl` was read and labelled by a language model by the
-codebook, one reader each; articles of one event are in one part.
+was read, in code points, `sha256` of title, line feed and opening, `topics` and `stances` as
+`training.corpora.FEATURES` has them, by offsets, and `actors`: for each name the start and end of its mentions in title
+and text, as in `{"Iran": {"text": [[0, 4], [17, 24]]}}`. Both files that ship were read and labelled by language models
+by the codebook, one reader each; articles of one event are in one part.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from .rows import RowError
 
 _PARTS = ("train", "test")
 _KEYS = {"id", "part", "length", "sha256", "topics", "actors", "stances"}
+_FIELDS = ("title", "text")
 
 
 def read_labels(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file of labels.
+    """The lines of a file of labels, actors as `training.corpora.FEATURES` has them.
 
     Raises:
         RowError: one is not as described above.
@@ -31,7 +33,11 @@ def read_labels(path: Path) -> Iterator[dict[str, Any]]:
             raise RowError(f"{path}:{number}: keys {', '.join(row)}, expected {', '.join(sorted(_KEYS))}")
         if row["part"] not in _PARTS:
             raise RowError(f"{path}:{number}: part {row['part']!r:.40}, expected one of {', '.join(_PARTS)}")
-        yield row
+        try:
+            yield {**row, "actors": _mentions(row["actors"])}
+        except (AttributeError, TypeError, ValueError):
+            found = f"{row['actors']!r:.60}"
+            raise RowError(f"{path}:{number}: actors {found}, expected {{name: {{field: [[start, end]]}}}}") from None
 
 
 def read(path: Path, labels: Path, part: str) -> Iterator[dict[str, Any]]:
@@ -93,6 +99,20 @@ def opening(raw: bytes, label: Mapping[str, Any]) -> dict[str, Any]:
     if digest(title, text) != label["sha256"]:
         raise RowError(f"{label['id']}: sha256 {digest(title, text)}, expected {label['sha256']}")
     return {"id": label["id"], "title": title, "date": date, "text": text}
+
+
+def _mentions(actors: Mapping[str, Mapping[str, list[tuple[int, int]]]]) -> list[dict[str, Any]]:
+    """Mentions in the order of the article."""
+    places = [
+        (_FIELDS.index(field), start, end, name)
+        for name, fields in actors.items()
+        for field, spans in fields.items()
+        for start, end in spans
+    ]
+    return [
+        {"name": name, "field": _FIELDS[field], "start": start, "end": end}
+        for field, start, end, name in sorted(places)
+    ]
 
 
 def digest(title: str, text: str) -> str:
