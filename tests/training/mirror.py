@@ -131,7 +131,7 @@ def write_standoff(folder: Path, texts: Sequence[str], own: bool = True) -> dict
         Their entry in a catalogue, which is to lie in the folder.
     """
     articles = [{"id": f"a{number}", "title": "", "date": None, "text": text} for number, text in enumerate(texts)]
-    labels = [
+    labels: list[dict[str, Any]] = [
         {
             "id": article["id"], "part": "train", "length": len(text), "sha256": digest("", text),
             "topics": [TOPICS[number % 3]], "actors": {}, "stances": [],

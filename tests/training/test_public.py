@@ -350,13 +350,11 @@ def test_a_bad_line_of_labels_is_named(tmp_path: Path):
     path = _labels(tmp_path, [label, {key: label[key] for key in label if key != "part"}])
     with pytest.raises(RowError, match=r"labels\.jsonl:2: keys .*, expected actors, id, length, part, sha256"):
         list(standoff.read_labels(path))
-    places = [
-        {"actors": actors} for actors in ([], {"Chad": [[0, 4]]}, {"Chad": {"body": [[0, 4]]}}, {"Chad": {"text": [0]}})
-    ]
+    actors: list[Any] = [[], {"Chad": [[0, 4]]}, {"Chad": {"body": [[0, 4]]}}, {"Chad": {"text": [0]}}]
     for line, expected in (
         ("{", "not JSON"),
         ("[1]", "found list, expected an object"),
-        *((json.dumps(label | place), "actors .*, expected {name") for place in places),
+        *((json.dumps(label | {"actors": each}), "actors .*, expected {name") for each in actors),
     ):
         path.write_text(f"{json.dumps(label)}\n{line}\n", "utf-8")
         with pytest.raises(RowError, match=rf"labels\.jsonl:2: {expected}"):
