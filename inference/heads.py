@@ -20,6 +20,8 @@ from .errors import BundleError
 from .schema import STANCE_LABELS
 
 TOPICS, STANCES, ACTORS = "topics", "stances", "actors"
+COUNTRY = "country"
+"""What the head of actors calls words that stand for a country, be they a capital's or a president's name."""
 """The three heads that records are made of."""
 
 Kind = Literal["topics", "class", "pairs", "tags"]
@@ -53,8 +55,8 @@ def stance_head() -> Head:
 
 
 def actor_head() -> Head:
-    """The head of the words that name an actor."""
-    return Head(ACTORS, "tags", ("actor",))
+    """The head of the words that name an actor: a country, by whatever stands for it there, or another."""
+    return Head(ACTORS, "tags", (COUNTRY, "other"))
 
 
 class Heads:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from .actors import ActorFinder, Mention
 from .document import Document
-from .heads import ACTORS, actor_head
+from .heads import ACTORS, COUNTRY, actor_head
 from .naming import Lexicon, Namer, is_home
 from .schema import Article, Field
 from .scorer import Reading, Scores
@@ -66,7 +66,8 @@ class MentionFinder:
         known = [_place(each) for each in found if each.name not in unknown and _place(each) != dateline]
         places = merged(article, known, tags, list(given))
         words = {place: _words(article, place) for place in places if place not in given}
-        named = dict(zip(words, Namer(self._lexicon, list(words.values()), home).names(), strict=True)) | given
+        odds = tags.odds(list(words), COUNTRY) if tags else None
+        named = dict(zip(words, Namer(self._lexicon, list(words.values()), home, odds).names(), strict=True)) | given
         return [Mention(named[place], _FIELDS[place[0]], place[1], place[2]) for place in places]
 
     def completed(self, document: Document, read: Reading | Scores, topics: Collection[str]) -> Document:

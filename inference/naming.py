@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +66,7 @@ class Lexicon:
 
     Args:
         forms: canonical name of every form ("Tehran" → "Iran").
-        people: of the forms that are persons who stand for an actor, the person's full name ("Trump" →
+        people: of the forms that are persons or organs who stand for an actor, their own names ("Trump" →
             "Donald Trump").
         countries: the canonical names that are countries.
     """
@@ -100,13 +100,20 @@ class Namer:
         lexicon: the actors that are known.
         mentions: the words of each mention, in any order.
         home: whether the article is about home politics, where a country's leaders act for themselves.
+        odds: the log-odds that each mention stands for a country, as a model reads it; None where none does.
     """
 
-    def __init__(self, lexicon: Lexicon, mentions: Sequence[str], home: bool) -> None:
+    def __init__(
+        self, lexicon: Lexicon, mentions: Sequence[str], home: bool, odds: Sequence[float] | None = None
+    ) -> None:
         self._lexicon = lexicon
         self._words = [words if lexicon.form(words) else _plain(words) for words in mentions]
+        self._forms: dict[str, list[tuple[int, int, str]]] = {}
         self._country = self._most_named()
         self._home = self._country if home else None
+        self._odds: defaultdict[str, float] = defaultdict(float)
+        for words, each in zip(self._words, odds or (), strict=odds is not None):
+            self._odds[self._whom(words)] += each
         self._last: dict[str, str] = {}
         self._first: dict[str, str] = {}
         self._initials: dict[str, str] = {}
@@ -139,19 +146,19 @@ class Namer:
     def _known(self, words: str) -> str | None:
         """Whom the lexicon, or a country before an office, says that words name."""
         if form := self._lexicon.form(words) or self._lexicon.form(f"{words}."):
-            return self._canonical(form)
-        inside = list(self._inside(words))
+            return self._canonical(form, words)
+        inside = self._inside(words)
         proper = words.rpartition(" ")[2][:1].isupper()
         if inside:
             start, end, form = inside[-1]
             if len(inside) == 1 and self._is_namesake(words[:start].rstrip(), words[start:], form):
                 return None
-            first = self._lexicon.forms[inside[0][2]]
+            first, after = self._lexicon.forms[inside[0][2]], words[inside[0][1] :]
             if end == len(words) or not proper or words[end:].strip() in _ORGANS:
-                return self._canonical(form)
-            if first in self._lexicon.countries and first != self._home and _OFFICE.search(words[inside[0][1] :]):
+                return self._canonical(form, words)
+            if first in self._lexicon.countries and _OFFICE.search(after) and self._serves(words, first):
                 return first
-        if self._home is None and proper and not inside and _OFFICE_OF_US.search(words):
+        if proper and not inside and _OFFICE_OF_US.search(words) and self._serves(words, "United States"):
             return "United States"
         return None
 
@@ -160,12 +167,30 @@ class Namer:
         named = _FIRST_NAME.match(first) and not _OFFICE.search(first) and not _TITLE.match(f"{first} ")
         return bool(named) and last == form and last not in _ORGANS and self._lexicon.forms[form] != form
 
-    def _canonical(self, form: str) -> str:
-        """The name of a form; a leader of the home country goes by his own in home politics."""
+    def _canonical(self, form: str, words: str) -> str:
+        """The name of a form in the words of a mention; a leader or organ that acts for itself goes by its own."""
         name = self._lexicon.forms[form]
-        return self._lexicon.people.get(form, name) if name == self._home else name
+        if form not in self._lexicon.people or name not in self._lexicon.countries or self._serves(words, name):
+            return name
+        return self._lexicon.people[form]
 
-    def _inside(self, words: str) -> Iterator[tuple[int, int, str]]:
+    def _serves(self, words: str, country: str) -> bool:
+        """Whether whom words name acts for a country: as a model reads it, else wherever it is not home politics."""
+        whom = self._whom(words)
+        return self._odds[whom] > 0 if whom in self._odds else country != self._home
+
+    def _whom(self, words: str) -> str:
+        """The own name of the person or organ that words end with, by the lexicon; else the words themselves."""
+        inside = self._inside(words)
+        return self._lexicon.people.get(inside[-1][2], words) if inside and inside[-1][1] == len(words) else words
+
+    def _inside(self, words: str) -> list[tuple[int, int, str]]:
+        """Start, end and form of what is known inside words; read once for all mentions of the same words."""
+        if words not in self._forms:
+            self._forms[words] = list(self._known_forms(words))
+        return self._forms[words]
+
+    def _known_forms(self, words: str) -> Iterator[tuple[int, int, str]]:
         """Forms that stand in words, the longest from the left; none overlaps another."""
         starts = [match.start() for match in re.finditer(r"(?<!\w)\w", words)]
         ends = [match.end() for match in re.finditer(r"\w(?!\w)\.?", words)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,13 +62,26 @@ class Tags:
 
     def outside(self, places: Sequence[Place]) -> list[float]:
         """The probability that the first token of each place is outside of all spans; 0 where it has no token."""
+        return [0.0 if first is None else float(softmax(self.scores[first])[0]) for first in self._firsts(places)]
+
+    def odds(self, places: Sequence[Place], label: str) -> list[float]:
+        """The log-odds that each place has a label, were it a span, by its first token; 0 where it has no token."""
+        own = 1 + 2 * self.head.labels.index(label)
+        columns = np.isin(np.arange(self.head.outputs), (own, own + 1))
+        found = []
+        for first in self._firsts(places):
+            inside = np.logaddexp.reduce(self.scores[first, columns]) if first is not None else 0.0
+            others = np.logaddexp.reduce(self.scores[first, 1:][~columns[1:]]) if first is not None else 0.0
+            found.append(float(inside - others))
+        return found
+
+    def _firsts(self, places: Sequence[Place]) -> Iterator[int | None]:
+        """The number of the first token of each place, None where it has none."""
         ends = self.tokens[:, 0] * _FIELD + self.tokens[:, 2]
         firsts = np.searchsorted(ends, [field * _FIELD + start for field, start, _ in places], side="right")
-        found = []
         for first, (field, _, end) in zip(firsts.tolist(), places, strict=True):
             here = first < len(self.tokens) and self.tokens[first, 0] == field and self.tokens[first, 1] < end
-            found.append(float(softmax(self.scores[first])[0]) if here else 0.0)
-        return found
+            yield first if here else None
 
 
 def tagged_spans(

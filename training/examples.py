@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from inference.actors import Mention
 from inference.document import Document, Pair, Sentence
-from inference.heads import ACTORS, STANCES, TOPICS, Head
+from inference.heads import ACTORS, COUNTRY, STANCES, TOPICS, Head, actor_head
 from inference.schema import NEUTRAL, STANCE_LABELS, Article
 from models.base import UNLABELLED, Example, Labels
 
 from .heads import MEASURED_WITH
 
 
-def to_examples(rows: Iterable[Mapping[str, Any]], heads: Sequence[Head], titles: bool = False) -> list[Example]:
+def to_examples(
+    rows: Iterable[Mapping[str, Any]], heads: Sequence[Head], countries: Collection[str], titles: bool = False
+) -> list[Example]:
     """Turn rows with `training.corpora.FEATURES` into examples, in order.
 
     Args:
         rows: articles and sentences with their labels.
         heads: those whose labels count.
+        countries: canonical names of countries, which the head of actors tells from others.
         titles: whether pairs of titles, which readers do not label, get the stances of their texts: what a model may
             learn from but must not be measured by.
     """
     known = {head.name: head for head in (*heads, *MEASURED_WITH.values())}
-    return [_example(row, known, titles) for row in rows]
+    return [_example(row, known, countries, titles) for row in rows]
 
 
-def _example(row: Mapping[str, Any], heads: Mapping[str, Head], titles: bool) -> Example:
+def _example(row: Mapping[str, Any], heads: Mapping[str, Head], countries: Collection[str], titles: bool) -> Example:
     article = Article(row["id"], row["text"], row["title"] or "", row["date"])
     mentions = [Mention(**mention) for mention in row["actors"] or ()]
     topics = None
@@ -45,7 +48,7 @@ def _example(row: Mapping[str, Any], heads: Mapping[str, Head], titles: bool) ->
         if titles:
             silent = STANCE_LABELS.index(NEUTRAL) if row["all_actors"] else UNLABELLED
             stances = _with_titles(document, stances, silent)
-        others = {ACTORS: _spans(mentions)} if row["tagged"] and ACTORS in heads else {}
+        others = {ACTORS: _spans(mentions, countries)} if row["tagged"] and ACTORS in heads else {}
     return Example(document, topics, stances, others, row["corpus"])
 
 
@@ -74,9 +77,14 @@ def _others(document: Document, row: Mapping[str, Any], heads: Mapping[str, Head
     return labels
 
 
-def _spans(mentions: Sequence[Mention]) -> Labels:
-    """All mentions as spans of the one label that the head of actors has."""
-    spans = [(int(mention.field == "text"), mention.start, mention.end, 0) for mention in mentions]
+def _spans(mentions: Sequence[Mention], countries: Collection[str]) -> Labels:
+    """All mentions as spans of the head of actors."""
+    labels = actor_head().labels
+    country, other = labels.index(COUNTRY), labels.index("other")
+    spans = [
+        (int(mention.field == "text"), mention.start, mention.end, country if mention.name in countries else other)
+        for mention in mentions
+    ]
     return np.array(spans, dtype=np.int64).reshape(-1, 4)
 
 

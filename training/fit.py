@@ -159,8 +159,8 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
         dataset = dataset.select(sorted(int(row) for row in chosen))
     parts = split(dataset, recipe.split, recipe.seed)
-    train = _examples(dataset.select(parts.train), topics, recipe.corpora, titles=True)
-    held = (_examples(dataset.select(rows), topics, recipe.corpora) for rows in (parts.validation, parts.test))
+    train = _examples(dataset.select(parts.train), topics, lexicon, recipe.corpora, titles=True)
+    held = (_examples(dataset.select(rows), topics, lexicon, recipe.corpora) for rows in (parts.validation, parts.test))
     validation, test = ([example for example in part if example.epochs is None] for part in held)
     learned = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
@@ -169,10 +169,13 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     return Data(topics, learned, heads, lexicon, dataset, parts, train, validation, test, teachers, catalogue)
 
 
-def _examples(rows: Dataset, topics: Sequence[str], corpora: Sequence[Corpus], titles: bool = False) -> list[Example]:
+def _examples(
+    rows: Dataset, topics: Sequence[str], lexicon: Lexicon, corpora: Sequence[Corpus], titles: bool = False
+) -> list[Example]:
     """Rows as examples that are read as often as the recipe says of their corpora; see `to_examples`."""
     settings = {corpus.name: corpus for corpus in corpora}
-    read = ((example, settings[example.corpus]) for example in to_examples(rows, all_heads(topics), titles))
+    examples = to_examples(rows, all_heads(topics), lexicon.countries, titles)
+    read = ((example, settings[example.corpus]) for example in examples)
     return [replace(example, weight=corpus.weight, epochs=corpus.auxiliary_epochs) for example, corpus in read]
 
 

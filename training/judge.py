@@ -78,7 +78,7 @@ def scored(
 
     files = entry(known, corpus.name).files if corpus.public else {}
     rows = _part(corpus.name, split, Report.of(predictor.bundle), list(files), read)
-    examples = to_examples(rows, all_heads(manifest.topics))
+    examples = to_examples(rows, all_heads(manifest.topics), predictor.bundle.lexicon().countries)
     return examples, predictor.score([example.document for example in examples], others=True)
 
 

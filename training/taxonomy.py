@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -45,11 +45,17 @@ class ActorEntry(Settings):
     aliases: tuple[str, ...] = ()
     demonyms: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    organs: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def forms(self) -> tuple[str, ...]:
         """Every form, the name first."""
-        return (self.name, *self.aliases, *self.demonyms, *self.people)
+        return (self.name, *self.aliases, *self.demonyms, *self.people, *self.own_names)
+
+    @property
+    def own_names(self) -> dict[str, str]:
+        """The own name of every form of an organ."""
+        return {form: organ for organ, forms in self.organs.items() for form in (organ, *forms)}
 
 
 class ActorLexicon(Settings):
@@ -84,7 +90,7 @@ def load_lexicon(path: Path) -> Lexicon:
         for form in actor.forms:
             if forms.setdefault(form, actor.name) != actor.name:
                 raise RecipeError(f"{path}: {form!r} stands for both {forms[form]} and {actor.name}")
-        people |= _full_names(actor.people)
+        people |= _full_names(actor.people) | actor.own_names
     return Lexicon(forms, people, frozenset(actor.name for actor in entries if actor.kind == "country"))
 
 

@@ -155,10 +155,10 @@ def tagging_bundle(tmp_path_factory: pytest.TempPathFactory, encoder_bundle: Pat
         shutil.copy(encoder_bundle / name, files / name)
     weights = load_file(encoder_bundle / HEADS)
     width = weights["topics.weight"].shape[1]
-    tags = np.zeros((3, width + SHAPES), dtype=np.float32)
-    tags[1, width], tags[1, width + 4] = 10, -10  # begins: a capital, and none before it
-    tags[2, width], tags[2, width + 4] = 10, 10  # inside: a capital after a capital
-    weights |= {"actors.weight": tags, "actors.bias": np.array([0, -5, -15], dtype=np.float32)}
+    tags = np.zeros((actor_head().outputs, width + SHAPES), dtype=np.float32)
+    tags[3, width], tags[3, width + 4] = 10, -10  # begins: a capital, and none before it
+    tags[4, width], tags[4, width + 4] = 10, 10  # inside: a capital after a capital
+    weights |= {"actors.weight": tags, "actors.bias": np.array([0, -99, -99, -5, -15], dtype=np.float32)}
     save_file(weights, files / HEADS)
     before = Bundle.open(encoder_bundle).manifest
     manifest = replace(before, heads=(*SCORED, actor_head()), files={})

@@ -32,20 +32,22 @@ def found(text: str, *tagged: str, title: str = "", actors: tuple[str, ...] | No
     ]
 
 
-def tags(article: Article, places: Sequence[tuple[int, int]], outside: float = 0.5) -> Tags:
+def tags(article: Article, places: Sequence[tuple[int, int]], outside: float = 0.5, label: str = "country") -> Tags:
     """Tags of an article's words: an actor in these places of its text, else outside with this probability."""
+    head = actor_head()
+    begins = 1 + 2 * head.labels.index(label)
     tokens: list[tuple[int, int, int]] = []
-    scores: list[tuple[float, float, float]] = []
+    scores: list[list[float]] = []
     for field, text in enumerate((article.title, article.text)):
         for word in re.finditer(r"\w+|[^\w\s]", text):
             tokens.append((field, *word.span()))
             inside = [start for start, end in places if field and start <= word.start() and word.end() <= end]
-            other = (1 - outside) / 2
-            scores.append((outside, other, other))
+            scores.append([outside, *[(1 - outside) / 4] * 4])
             if inside:
-                scores[-1] = (0.1, 0.8, 0.1) if inside[0] == word.start() else (0.1, 0.1, 0.8)
+                scores[-1] = [0.05] * 5
+                scores[-1][begins if inside[0] == word.start() else begins + 1] = 0.8
     shape = np.array(tokens, dtype=np.int64).reshape(-1, 3)
-    return Tags.of(Document.split(article), actor_head(), shape, np.log(np.array(scores)).reshape(-1, 3))
+    return Tags.of(Document.split(article), head, shape, np.log(np.array(scores)).reshape(-1, head.outputs))
 
 
 def test_what_either_finds_is_found():
@@ -74,6 +76,15 @@ def test_the_actors_that_are_asked_for(asked: tuple[str, ...] | None, expected: 
 def test_a_leader_that_is_asked_for_is_also_his_country():
     finder = MentionFinder(Lexicon({"Trump": "United States"}, {"Trump": "Donald Trump"}, frozenset(["United States"])))
     assert finder.asked(Article("1", "", actors=("Trump",))) == {"United States", "Donald Trump"}
+
+
+@pytest.mark.parametrize(("label", "name"), [("country", "United States"), ("other", "Donald Trump")])
+def test_tags_tell_whether_a_leader_stands_for_his_country(label: str, name: str):
+    finder = MentionFinder(Lexicon({"Trump": "United States"}, {"Trump": "Donald Trump"}, frozenset(["United States"])))
+    article = Article("1", "On Monday Trump won.")
+    for home in (False, True):
+        (mention,) = finder.find(article, tags(article, [(10, 15)], label=label), home)
+        assert (mention.start, mention.name) == (10, name)
 
 
 def test_names_that_are_asked_for_are_found():

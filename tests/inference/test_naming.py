@@ -14,15 +14,44 @@ LEXICON = Lexicon(
         "Iranian": "Iran", "Russia": "Russia", "Russian": "Russia", "Vladimir Putin": "Russia", "Putin": "Russia",
         "North Korea": "North Korea", "Kim Jong Un": "North Korea", "Syrian Democratic Forces": "SDF", "NATO": "NATO",
         "Côte d’Ivoire": "Ivory Coast", "Turkey": "Turkey", "Lloyd's": "Lloyd's of London",
+        "Congress": "United States", "Jens Stoltenberg": "NATO",
     },
     {"Donald Trump": "Donald Trump", "Trump": "Donald Trump", "John Kerry": "John Kerry", "Putin": "Vladimir Putin",
-     "Vladimir Putin": "Vladimir Putin", "Kim Jong Un": "Kim Jong Un"},
+     "Vladimir Putin": "Vladimir Putin", "Kim Jong Un": "Kim Jong Un", "Congress": "US Congress",
+     "Jens Stoltenberg": "Jens Stoltenberg"},
     frozenset(["United States", "Iran", "Russia", "North Korea", "Ivory Coast", "Turkey"]),
 )  # fmt: skip
 
 
 def names(*mentions: str, home: bool = False) -> list[str]:
     return Namer(LEXICON, mentions, home).names()
+
+
+def test_a_leader_or_organ_is_named_by_what_all_its_mentions_together_are_read_as():
+    words = ["President Donald Trump", "Trump", "Congress", "Putin"]
+    own = ["Donald Trump", "Donald Trump", "US Congress", "Vladimir Putin"]
+    theirs = ["United States", "United States", "United States", "Russia"]
+    for home in (False, True):
+        assert Namer(LEXICON, words, home, [1.0, -2.0, -0.1, -0.1]).names() == own
+        assert Namer(LEXICON, words, home, [-1.0, 2.0, 0.1, 0.1]).names() == theirs
+
+
+def test_what_a_leader_runs_may_be_read_as_something_else_than_he():
+    words = ["Trump", "Trump administration"]
+    assert Namer(LEXICON, words, False, [-3.0, 1.0]).names() == ["Donald Trump", "United States"]
+
+
+def test_who_speaks_for_what_is_no_country_never_goes_by_his_own_name():
+    assert Namer(LEXICON, ["Jens Stoltenberg", "NATO"], True, [-3.0, -3.0]).names() == ["NATO", "NATO"]
+
+
+@pytest.mark.parametrize(("odds", "name"), [(0.5, "Iran"), (-0.5, "Javad Zarif")])
+def test_an_officer_that_nobody_knows_is_named_by_what_he_is_read_as(odds: float, name: str):
+    assert Namer(LEXICON, ["Iranian Minister Javad Zarif"], False, [odds]).names() == [name]
+
+
+def test_a_countrys_own_words_are_its_name_whatever_they_are_read_as():
+    assert Namer(LEXICON, ["Iranian", "Iran"], False, [-9.0, -9.0]).names() == ["Iran", "Iran"]
 
 
 @pytest.mark.parametrize(

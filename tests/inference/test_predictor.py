@@ -293,13 +293,15 @@ def test_quotes_are_slices_where_actors_are_tagged(tagging: Predictor, text: str
         assert all(text[span.start : span.end] == span.quote for span in actor.mentions)
 
 
-def test_leaders_go_by_their_own_names_in_home_politics(tagging: Predictor, monkeypatch: pytest.MonkeyPatch):
+def test_leaders_go_by_their_own_names_in_home_politics_where_no_model_tags(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+):
     forms, states = {"Trump": "United States", "US": "United States"}, frozenset(["United States"])
     lexicon = Lexicon(forms, {"Trump": "Donald Trump"}, states)
-    monkeypatch.setattr(tagging, "_mentions", MentionFinder(lexicon))
+    monkeypatch.setattr(predictor, "_mentions", MentionFinder(lexicon))
     for home, expected in ((True, {"Donald Trump", "United States"}), (False, {"United States"})):
         monkeypatch.setattr("inference.mentions.is_home", lambda _, home=home: home)
-        assert {actor.name for actor in one(tagging, text="in the US they like Trump").actors} == expected
+        assert {actor.name for actor in one(predictor, text="in the US they like Trump").actors} == expected
 
 
 def test_numpy_multiplies_with_one_thread_while_articles_are_scored(predictor, monkeypatch):

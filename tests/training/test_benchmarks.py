@@ -227,10 +227,10 @@ def test_tags_are_measured_by_their_spans():
 
 
 def test_actors_end_where_a_word_or_a_sign_does():
-    tags = [1, 2, 2, 0, 0, 1, 0, 0, 0]
+    tags = [3, 4, 4, 0, 0, 1, 0, 0, 0]
     example, score = _tagged([OUT] * len(PIECES))
-    score = replace(score, others={ACTORS: np.eye(3)[tags]})
-    assert found_spans(example, score, actor_head()) == [(1, 0, 9, "actor"), (1, 13, 17, "actor")]
+    score = replace(score, others={ACTORS: np.eye(5)[tags]})
+    assert found_spans(example, score, actor_head()) == [(1, 0, 9, "other"), (1, 13, 17, "country")]
 
 
 def _example(others: dict[str, Labels], pairs: Sequence[tuple[str, str]] = ()) -> Example:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.heads import Head, stance_head
+from inference.heads import Head, actor_head, stance_head
 from inference.schema import STANCE_LABELS
 from models.base import UNLABELLED
 from training.examples import to_examples
@@ -16,6 +16,7 @@ from .rows import FINDER, HEADS, Row, dataset
 NEUTRAL, SUPPORT, OPPOSE = range(3)
 SENTENCE = "Russia praised Iran."
 RANK = Head("rank", "pairs", ("first", "second"))
+COUNTRIES = ("Russia", "Iran")
 TONE = Head("tone", "class", ("plain", "harsh"))
 SPANS = Head("spans", "tags", ("deed", "place"))
 
@@ -26,7 +27,7 @@ def test_classes_are_in_the_order_of_the_scores():
 
 def test_topics_are_zeros_and_ones_in_the_order_of_the_taxonomy():
     rows = [_row(SENTENCE, topics=["sport", "diplomacy"]), _row(SENTENCE, topics=[]), _row(SENTENCE)]
-    one, none, unlabelled = to_examples(dataset(rows), HEADS)
+    one, none, unlabelled = to_examples(dataset(rows), HEADS, COUNTRIES)
     np.testing.assert_array_equal(one.topics, [1, 0, 1])
     np.testing.assert_array_equal(none.topics, [0, 0, 0])
     assert unlabelled.topics is None
@@ -78,7 +79,7 @@ def test_a_title_may_have_the_one_leaning_of_its_text(labels: list[str], all_act
     row = _row(" ".join(said), title="Russia turns to Iran", stances=[], all_actors=all_actors)
     for quote, label in zip(said, labels, strict=False):
         row["stances"] += _row(" ".join(said), stances=[("Russia", "Iran", label)], quote=quote)["stances"]
-    (plain,), (filled,) = (to_examples(dataset([row]), HEADS, titles) for titles in (False, True))
+    (plain,), (filled,) = (to_examples(dataset([row]), HEADS, COUNTRIES, titles) for titles in (False, True))
     assert plain.stances[:2].tolist() == [UNLABELLED, UNLABELLED]
     assert filled.stances[:2].tolist() == [expected, NEUTRAL if all_actors else UNLABELLED]
     np.testing.assert_array_equal(filled.stances[2:], plain.stances[2:])
@@ -101,7 +102,7 @@ def test_one_label_given_twice_stands():
 
 def test_a_stance_labels_its_own_sentence_alone():
     row = _row(f"It rained. {SENTENCE} Russia phoned Iran.", stances=[("Russia", "Iran", "support")])
-    example = to_examples(dataset([row]), HEADS)[0]
+    example = to_examples(dataset([row]), HEADS, COUNTRIES)[0]
     classes = [
         int(kind) for pair, kind in zip(example.document.pairs, example.stances, strict=True) if pair.source == "Russia"
     ]
@@ -117,14 +118,27 @@ def test_a_quote_of_a_part_of_a_sentence_labels_the_sentence():
 
 def test_labels_of_a_head_that_is_not_learned_do_not_count():
     row = _row(SENTENCE, topics=["sport"], stances=[("Russia", "Iran", "support")])
-    (example,) = to_examples(dataset([row]), [stance_head()])
+    (example,) = to_examples(dataset([row]), [stance_head()], COUNTRIES)
     assert example.topics is None
     assert example.stances.tolist() == [SUPPORT, NEUTRAL]
 
 
+def test_mentions_are_spans_of_countries_and_of_others():
+    text = "Russia praised Acme."
+    actors = [("Russia", 0, 6), ("Acme", 15, 19)]
+    row = _row(text) | {
+        "actors": [{"name": name, "field": "text", "start": start, "end": end} for name, start, end in actors],
+        "tagged": True,
+    }
+    head = actor_head()
+    (example,) = to_examples(dataset([row]), [*HEADS, head], COUNTRIES)
+    country, other = head.labels.index("country"), head.labels.index("other")
+    assert example.others[head.name].tolist() == [[1, 0, 6, country], [1, 15, 19, other]]
+
+
 def test_a_sentence_is_one_whatever_its_punctuation_says():
     row = _sentence(pairs=[("rank", "Iran", "Russia", "second")])
-    (example,) = to_examples(dataset([row]), [*HEADS, RANK])
+    (example,) = to_examples(dataset([row]), [*HEADS, RANK], COUNTRIES)
     (sentence,) = example.document.sentences
     assert example.document.text_of(sentence) == row["text"]
     assert sentence.names == ("Russia", "Iran", "France")
@@ -143,7 +157,7 @@ def test_pairs_of_a_sentence_have_labels_by_head():
             ("unknown", "France", "Iran", "whatever"),
         ]
     )
-    (example,) = to_examples(dataset([row]), [*HEADS, RANK])
+    (example,) = to_examples(dataset([row]), [*HEADS, RANK], COUNTRIES)
     pairs = [(pair.source, pair.target) for pair in example.document.pairs]
     assert pairs == [("Russia", "Iran"), ("(unnamed)", "France"), ("France", "Iran")]
     assert example.others.keys() == {"rank"}
@@ -157,7 +171,7 @@ def test_a_sentence_has_a_class_and_tags():
         "classes": [{"head": "tone", "label": "harsh"}],
         "tags": [{"head": "spans", "spans": spans}, {"head": "others", "spans": spans}],
     }
-    one, other = to_examples(dataset([row, row | {"tags": [{"head": "spans", "spans": []}]}]), [TONE, SPANS])
+    one, other = to_examples(dataset([row, row | {"tags": [{"head": "spans", "spans": []}]}]), [TONE, SPANS], ())
     assert one.others.keys() == {"tone", "spans"}
     assert one.others["tone"].shape == ()
     assert int(one.others["tone"]) == 1
@@ -204,7 +218,7 @@ def _row(
 
 
 def _classes(row: Row) -> dict[tuple[str, str], int]:
-    example = to_examples(dataset([row]), HEADS)[0]
+    example = to_examples(dataset([row]), HEADS, COUNTRIES)[0]
     pairs = [(pair.source, pair.target) for pair in example.document.pairs]
     assert len(pairs) == len(set(pairs)) == 2
     return dict(zip(pairs, example.stances.tolist(), strict=True))

@@ -126,7 +126,7 @@ def test_patterns_are_learned_from_and_never_measured_on():
     assert set(dataset["part"]) == {PRACTICE}
     assert len(parts.train) == len(dataset)
     assert parts.validation == parts.test == ()
-    examples = to_examples(dataset.select(range(FILLINGS)), all_heads(("diplomacy",)))
+    examples = to_examples(dataset.select(range(FILLINGS)), all_heads(("diplomacy",)), ())
     for example in examples:
         assert example.topics is None
         assert example.others == {}

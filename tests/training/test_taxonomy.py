@@ -119,6 +119,19 @@ def test_a_form_that_one_actor_names_twice_is_its_own(tmp_path: Path):
     assert load_lexicon(path).forms == {"A": "A", "X": "A"}
 
 
+def test_an_organ_stands_for_its_country_and_has_a_name_of_its_own(tmp_path: Path):
+    path = _written(
+        tmp_path, "actors: [{name: A, kind: country, people: [Jo Doe], organs: {House of A: [House, Ann Poe]}}]"
+    )
+    lexicon = load_lexicon(path)
+    assert lexicon.forms == dict.fromkeys(["A", "Jo Doe", "House of A", "House", "Ann Poe"], "A")
+    own = dict.fromkeys(["House of A", "House", "Ann Poe"], "House of A")
+    assert lexicon.people == {"Jo Doe": "Jo Doe", **own}
+    path = _written(tmp_path, "actors: [{name: A, kind: country, organs: {O: [X]}}, {name: X, kind: party}]")
+    with pytest.raises(RecipeError, match="'X' stands for both A and X"):
+        load_lexicon(path)
+
+
 def test_a_topic_named_twice_is_refused(tmp_path: Path):
     topics = "topics: [{label: a, description: one}, {label: b, description: two}, {label: a, description: three}]"
     path = _written(tmp_path, topics)
