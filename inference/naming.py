@@ -52,7 +52,10 @@ _ORGANS = frozenset(
 
 HOME = "domestic_politics"
 ABROAD = frozenset(["diplomacy", "armed_conflict", "military_cooperation", "sanctions", "arms_control"])
-"""Topics of the shipped taxonomy; with one that lacks them, leaders always go by their country."""
+"""Topics of the shipped taxonomy."""
+
+_TOPICS_SAY = 2.0
+"""The log-odds that they are worth against what a model reads of a leader's mentions (docs/experiments.md)."""
 
 
 def is_home(topics: Collection[str]) -> bool:
@@ -175,9 +178,8 @@ class Namer:
         return self._lexicon.people[form]
 
     def _serves(self, words: str, country: str) -> bool:
-        """Whether whom words name acts for a country: as a model reads it, else wherever it is not home politics."""
-        whom = self._whom(words)
-        return self._odds[whom] > 0 if whom in self._odds else country != self._home
+        """Whether whom words name acts for a country, by what a model reads and by the topics."""
+        return self._odds[self._whom(words)] + (-_TOPICS_SAY if country == self._home else _TOPICS_SAY) > 0
 
     def _whom(self, words: str) -> str:
         """The own name of the person or organ that words end with, by the lexicon; else the words themselves."""

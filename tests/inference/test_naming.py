@@ -32,8 +32,14 @@ def test_a_leader_or_organ_is_named_by_what_all_its_mentions_together_are_read_a
     own = ["Donald Trump", "Donald Trump", "US Congress", "Vladimir Putin"]
     theirs = ["United States", "United States", "United States", "Russia"]
     for home in (False, True):
-        assert Namer(LEXICON, words, home, [1.0, -2.0, -0.1, -0.1]).names() == own
-        assert Namer(LEXICON, words, home, [-1.0, 2.0, 0.1, 0.1]).names() == theirs
+        assert Namer(LEXICON, words, home, [5.0, -8.0, -3.0, -3.0]).names() == own
+        assert Namer(LEXICON, words, home, [-5.0, 8.0, 3.0, 3.0]).names() == theirs
+
+
+def test_the_topics_decide_where_a_reading_is_in_doubt():
+    for odds in (-1.0, 1.0):
+        assert Namer(LEXICON, ["Trump", "US"], False, [odds, 9.0]).names() == ["United States", "United States"]
+        assert Namer(LEXICON, ["Trump", "US"], True, [odds, 9.0]).names() == ["Donald Trump", "United States"]
 
 
 def test_what_a_leader_runs_may_be_read_as_something_else_than_he():
@@ -45,7 +51,7 @@ def test_who_speaks_for_what_is_no_country_never_goes_by_his_own_name():
     assert Namer(LEXICON, ["Jens Stoltenberg", "NATO"], True, [-3.0, -3.0]).names() == ["NATO", "NATO"]
 
 
-@pytest.mark.parametrize(("odds", "name"), [(0.5, "Iran"), (-0.5, "Javad Zarif")])
+@pytest.mark.parametrize(("odds", "name"), [(-1.0, "Iran"), (-3.0, "Javad Zarif")])
 def test_an_officer_that_nobody_knows_is_named_by_what_he_is_read_as(odds: float, name: str):
     assert Namer(LEXICON, ["Iranian Minister Javad Zarif"], False, [odds]).names() == [name]
 

@@ -245,7 +245,7 @@ def test_a_bundle_scores_every_head_of_its_mixture(bundle: Bundle):
     document = predictor.document(Article("a", "Moscow praised Tehran."))
     (scores,) = predictor.score([document], others=True)
     assert {name: array.shape for name, array in scores.others.items()} == {
-        "actors": (len(scores.tokens), 3), "dse": (2, 3), "cameo": (5,), "cameo_ner": (len(scores.tokens), 7),
+        "actors": (len(scores.tokens), 5), "dse": (2, 3), "cameo": (5,), "cameo_ner": (len(scores.tokens), 7),
     }  # fmt: skip
     assert all(np.isfinite(array).all() for array in scores.others.values())
 
