@@ -20,9 +20,10 @@ from .errors import BundleError
 from .schema import STANCE_LABELS
 
 TOPICS, STANCES, ACTORS = "topics", "stances", "actors"
+"""The three heads that records are made of."""
+
 COUNTRY = "country"
 """What the head of actors calls words that stand for a country, be they a capital's or a president's name."""
-"""The three heads that records are made of."""
 
 Kind = Literal["topics", "class", "pairs", "tags"]
 States = npt.NDArray[np.float32]

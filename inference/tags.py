@@ -66,14 +66,10 @@ class Tags:
 
     def odds(self, places: Sequence[Place], label: str) -> list[float]:
         """The log-odds that each place has a label, were it a span, by its first token; 0 where it has no token."""
-        own = 1 + 2 * self.head.labels.index(label)
-        columns = np.isin(np.arange(self.head.outputs), (own, own + 1))
-        found = []
-        for first in self._firsts(places):
-            inside = np.logaddexp.reduce(self.scores[first, columns]) if first is not None else 0.0
-            others = np.logaddexp.reduce(self.scores[first, 1:][~columns[1:]]) if first is not None else 0.0
-            found.append(float(inside - others))
-        return found
+        own = self.head.labels.index(label)
+        labels = np.logaddexp.reduce(self.scores[:, 1:].reshape(len(self.scores), -1, 2), axis=2)
+        odds = labels[:, own] - np.logaddexp.reduce(np.delete(labels, own, axis=1), axis=1)
+        return [0.0 if first is None else float(odds[first]) for first in self._firsts(places)]
 
     def _firsts(self, places: Sequence[Place]) -> Iterator[int | None]:
         """The number of the first token of each place, None where it has none."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from inference.heads import Head
+from inference.heads import ACTORS, Head
 from inference.scorer import Scores
+from inference.tags import Span
 from models.base import UNLABELLED, Example, Labels, class_arrays
 from models.spans import found_spans, true_spans
 
@@ -34,11 +35,24 @@ def field_metrics(examples: Sequence[Example], scores: Sequence[Scores], head: H
         logits = np.stack([score.others[head.name] for _, score in rows])
         return dse_metrics(logits[:, 0], logits[:, 1], np.stack([example.classes(head) for example, _ in rows]))
     if head.kind == "tags":
-        return tag_metrics([found_spans(*row, head) for row in rows], [true_spans(row[0], head) for row in rows])
+        found, true = [found_spans(*row, head) for row in rows], [true_spans(row[0], head) for row in rows]
+        metrics = tag_metrics(found, true)
+        # A mention is found whatever it is taken to stand for.
+        return metrics | _mention_metrics(found, true) if head.name == ACTORS else metrics
     logits, classes = class_arrays(examples, scores, head)
     if head == PLOVER:
         return root_metrics(logits, classes, _quads(rows, classes), QUAD_OF_ROOT)
     return class_metrics(logits, classes)
+
+
+def _mention_metrics(found: Sequence[Sequence[Span]], true: Sequence[Sequence[Span]]) -> dict[str, Any]:
+    """Precision, recall and F1 over spans without their labels."""
+    metrics = tag_metrics(_places(found), _places(true))
+    return {key: metrics[key] for key in ("precision", "recall", "micro_f1")}
+
+
+def _places(documents: Sequence[Sequence[Span]]) -> list[list[Span]]:
+    return [[(field, start, end, "") for field, start, end, _ in spans] for spans in documents]
 
 
 def _quads(rows: Sequence[tuple[Example, Scores]], roots: Labels) -> Labels:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from inference.decode import Floats
 from inference.document import Document
-from inference.heads import Head
+from inference.heads import Head, actor_head
 from inference.schema import Article
 from inference.tags import Span, Tags, joined_tokens, likeliest_tags, tagged_spans
 
@@ -59,6 +59,19 @@ def test_no_allowed_path_is_likelier(scores: Floats):
     found = likeliest_tags(scores)
     assert tuple(found) in paths
     assert scores[words, found].sum() == max(scores[words, path].sum() for path in paths)
+
+
+def test_the_odds_of_a_label_are_those_among_labels_at_the_first_token():
+    document = Document.split(Article("a", "Iran met Acme."))
+    tokens = np.array([(1, 0, 4), (1, 5, 8), (1, 9, 13), (1, 13, 14)])
+    scores = np.log(
+        np.array([[0.2, 0.5, 0.1, 0.1, 0.1], [0.6, 0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.2, 0.4, 0.2], [1] * 5])
+    )
+    tags = Tags.of(document, actor_head(), tokens, scores)
+    found = tags.odds([(1, 0, 4), (1, 9, 14), (0, 0, 4)], "country")
+    assert found == pytest.approx([np.log(3), np.log(0.5), 0.0])
+    assert tags.odds([(1, 0, 4)], "other") == pytest.approx([-np.log(3)])
+    assert tags.odds([], "country") == []
 
 
 def test_no_words_have_no_spans():

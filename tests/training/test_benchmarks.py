@@ -226,6 +226,15 @@ def test_tags_are_measured_by_their_spans():
     assert {label: row["support"] for label, row in found["labels"].items()} == {"R": 1, "S": 1, "T": 0}
 
 
+def test_a_mention_is_found_whatever_it_stands_for():
+    example, score = _tagged([OUT] * len(PIECES))
+    example = replace(example, others={ACTORS: np.array([(1, 0, 9, 0), (1, 13, 17, 0)])})
+    score = replace(score, others={ACTORS: np.eye(5)[[3, 4, 4, 0, 0, 1, 0, 0, 0]]})
+    found = field_metrics([example], [score], actor_head())
+    assert (found["precision"], found["recall"], found["micro_f1"]) == (1, 1, 1)
+    assert found["labels"]["country"]["recall"] == 1 / 2
+
+
 def test_actors_end_where_a_word_or_a_sign_does():
     tags = [3, 4, 4, 0, 0, 1, 0, 0, 0]
     example, score = _tagged([OUT] * len(PIECES))
