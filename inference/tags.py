@@ -67,7 +67,7 @@ class Tags:
     def odds(self, places: Sequence[Place], label: str) -> list[float]:
         """The log-odds that each place has a label, were it a span, by its first token; 0 where it has no token."""
         own = self.head.labels.index(label)
-        labels = np.logaddexp.reduce(self.scores[:, 1:].reshape(len(self.scores), -1, 2), axis=2)
+        labels = np.logaddexp.reduce(self.scores[:, 1:].reshape(-1, len(self.head.labels), 2), axis=2)
         odds = labels[:, own] - np.logaddexp.reduce(np.delete(labels, own, axis=1), axis=1)
         return [0.0 if first is None else float(odds[first]) for first in self._firsts(places)]
 
