@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .decode import Decisions, Floats, gathered
+from .decode import Decisions, Floats, figures
 from .document import Document
 from .schema import OPPOSE, STANCE_LABELS, SUPPORT, Evidence, Span, Stance
 
@@ -17,8 +17,8 @@ def article_stances(
 ) -> tuple[Stance, ...]:
     """Gather what sentences show of every ordered pair into its stances in the article.
 
-    Support and opposition are gathered apart, by the bundle's rule; each that passes its threshold is a stance. A pair
-    with both is mixed: the likelier comes first. The evidence are the sentences that show the stance, the surest first.
+    Support and opposition are gathered apart; each that passes its threshold is a stance. A pair with both is mixed:
+    the likelier comes first. The evidence are the sentences that show the stance, the surest first.
 
     Args:
         document: the document.
@@ -32,11 +32,12 @@ def article_stances(
     rows: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, (pair, _) in enumerate(zip(document.pairs, probabilities, strict=True)):
         rows[pair.source, pair.target].append(row)
-    found = [
-        stance
-        for pair, places in rows.items()
-        for stance in _stances(document, pair, places, probabilities, decisions, all_pairs)
-    ]
+    mentions = Counter(mention.name for mention in document.mentions)
+    found: list[Stance] = []
+    for (source, target), places in rows.items():
+        shown = figures(probabilities[places], (mentions[source], mentions[target]))
+        scores = decisions.articles.probabilities(shown)
+        found += _stances(document, places, probabilities[places], scores, decisions, all_pairs)
     return tuple(sorted(found, key=lambda stance: (-stance.score, stance.source, stance.target)))
 
 
@@ -48,9 +49,9 @@ def sentence_span(document: Document, index: int) -> Span:
 
 def _stances(
     document: Document,
-    pair: tuple[str, str],
     rows: Sequence[int],
-    probabilities: Floats,
+    sentences: Floats,
+    scores: Floats,
     decisions: Decisions,
     all_pairs: bool,
 ) -> Iterator[Stance]:
@@ -58,14 +59,13 @@ def _stances(
 
     Args:
         document: the document.
-        pair: source and target.
-        rows: of the pair in `probabilities`.
-        probabilities: of all pairs.
-        decisions: the bundle's rule and thresholds.
+        rows: of the pair in `document.pairs`.
+        sentences: probabilities in each of these, (rows, 3).
+        scores: probabilities in the article, (3,).
+        decisions: the bundle's thresholds.
         all_pairs: whether the likelier leaning is one without passing.
     """
-    sentences = probabilities[rows]
-    scores = gathered(sentences, decisions.articles.rule)
+    pair = document.pairs[rows[0]]
     columns = {label: STANCE_LABELS.index(label) for label in (SUPPORT, OPPOSE)}
     likelier = max(columns, key=lambda label: scores[columns[label]])
     for label, column in columns.items():
@@ -78,4 +78,4 @@ def _stances(
             Evidence(sentence_span(document, document.pairs[rows[place]].sentence), float(shown[place]))
             for place in showing
         ]
-        yield Stance(*pair, label, float(scores[column]), tuple(evidence))
+        yield Stance(pair.source, pair.target, label, float(scores[column]), tuple(evidence))

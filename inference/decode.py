@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,12 @@ import numpy.typing as npt
 from .schema import NEUTRAL, OPPOSE, STANCE_LABELS, SUPPORT
 
 Floats = npt.NDArray[np.float64]
-Rule = Literal["any", "best"]
+
+FIGURES = 4
+"""Of what an article shows of a pair; see `figures`."""
+
+_SURE = 1e-4
+"""Nearest to 0 and 1 that a probability is taken to be, so that its log-odds are finite."""
 
 SIDES = (STANCE_LABELS.index(SUPPORT), STANCE_LABELS.index(OPPOSE))
 """Columns of the two leanings."""
@@ -73,22 +78,27 @@ class StanceDecision:
 
 @dataclass(frozen=True, slots=True)
 class ArticleDecision:
-    """How what the sentences show becomes the stance of an article.
+    """How what the sentences show becomes the stance of an article: by logistic regression on `figures`.
 
     Args:
-        rule: `any`: as likely as that any sentence shows it, sentences taken as independent of each other; `best`: as
-            likely as in the surest sentence.
+        intercept: of the regression.
+        weights: of the figures; by default a stance is as likely as in the surest sentence.
         support: the probability from which a pair's stance in an article is `support`.
         oppose: the same for `oppose`.
         support_points: what other thresholds of `support` give, lowest first.
         oppose_points: the same for `oppose`.
     """
 
-    rule: Rule = "best"
+    intercept: float = 0.0
+    weights: tuple[float, ...] = (1.0, *[0.0] * (FIGURES - 1))
     support: float = 0.5
     oppose: float = 0.5
     support_points: tuple[Point, ...] = ()
     oppose_points: tuple[Point, ...] = ()
+
+    def probabilities(self, shown: Floats) -> Floats:
+        """How likely articles show stances, (…,), by their figures, (…, `FIGURES`)."""
+        return sigmoid(shown @ np.array(self.weights) + self.intercept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +118,10 @@ class Decisions:
             label: TopicDecision(**{**numbers, "points": _points(numbers["points"])})
             for label, numbers in data["topics"].items()
         }
-        if data["articles"]["rule"] not in get_args(Rule):
-            raise ValueError(f"rule {data['articles']['rule']!r} of articles, expected {' or '.join(get_args(Rule))}")
         articles: dict[str, Any] = dict(data["articles"])
+        articles["weights"] = tuple(articles["weights"])
+        if len(articles["weights"]) != FIGURES:
+            raise ValueError(f"{len(articles['weights'])} weights of articles, expected {FIGURES}")
         for side in (SUPPORT, OPPOSE):
             articles[f"{side}_points"] = _points(articles[f"{side}_points"])
         return cls(topics, StanceDecision(**stances), ArticleDecision(**articles))
@@ -174,19 +185,20 @@ def _reaching(points: Sequence[Point], least: float) -> Point:
     return next((point for point in points if point.precision >= least), NEVER)
 
 
-def gathered(probabilities: Floats, rule: Rule) -> Floats:
-    """What sentences show of a pair as what their article shows; see `ArticleDecision`.
+def figures(sentences: Floats, mentions: tuple[int, int]) -> Floats:
+    """What an article shows of a pair of actors.
 
     Args:
-        probabilities: of any labels in each sentence, (sentences, labels).
-        rule: how they are gathered.
+        sentences: probabilities of any labels in each sentence that names both, (sentences, labels).
+        mentions: how often the article names the source, and the target.
 
     Returns:
-        Probabilities of the same labels, (labels,).
+        For each label, (labels, `FIGURES`): the log-odds in the surest sentence, those of the mean over sentences, and
+        the logarithms of both numbers of mentions: what is said of whom an article is about is likelier meant.
     """
-    if rule == "best":
-        return np.asarray(probabilities.max(axis=0))
-    return np.asarray(1 - (1 - probabilities).prod(axis=0))
+    shown = np.clip([sentences.max(axis=0), sentences.mean(axis=0)], _SURE, 1 - _SURE)
+    odds = np.log(shown) - np.log1p(-shown)
+    return np.column_stack([*odds, *(np.full(sentences.shape[1], np.log(max(1, number))) for number in mentions)])
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -46,7 +46,7 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         yield from _block("topics", [(label, made.threshold) for label, made in manifest.decisions.topics.items()])
     if manifest.has(STANCES):
         articles, sentences = manifest.decisions.articles, manifest.decisions.stances
-        yield from _block("stances", [("rule", articles.rule), (SUPPORT, articles.support), (OPPOSE, articles.oppose)])
+        yield from _block("stances", [(SUPPORT, articles.support), (OPPOSE, articles.oppose)])
         yield from _block("evidence", [(SUPPORT, sentences.support), (OPPOSE, sentences.oppose)])
     corpora = [(f"{corpus.get('name')}", f"{corpus.get('licence')}") for corpus in facts.get("corpora") or ()]
     yield from _block("corpora", corpora)

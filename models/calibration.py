@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 
 from inference.decode import (
@@ -17,10 +19,8 @@ from inference.decode import (
     Decisions,
     Floats,
     Point,
-    Rule,
     StanceDecision,
     TopicDecision,
-    gathered,
     sigmoid,
     softmax,
 )
@@ -40,6 +40,9 @@ _LEAST_GIVEN = 5
 
 _STEP = 0.005
 """How much more precise one threshold must be than the one below it to be worth noting."""
+
+_ENOUGH = 50
+"""Stances of articles from which what they are like is fitted."""
 
 _PRIOR = 1e-2
 """Pull of every fitted number towards no change, per example: few positives must not run away."""
@@ -71,30 +74,32 @@ def fit_decisions(
     return Decisions(decided, _stance(stance_scores, stance_labels) if len(stance_scores) else StanceDecision())
 
 
-def fit_articles(sentences: Sequence[Floats], leanings: Labels, missed: tuple[int, int] = (0, 0)) -> ArticleDecision:
-    """The rule and the thresholds that find most right stances of articles, by F1.
+def fit_articles(shown: Floats, leanings: Labels, missed: tuple[int, int] = (0, 0)) -> ArticleDecision:
+    """What makes a stance of an article likely, and the thresholds that find most right ones, by F1.
 
     Args:
-        sentences: of each pair of an article, calibrated probabilities in the sentences that name both, (sentences, 3).
+        shown: of each pair of an article and each label what `inference.decode.figures` gives, (pairs, 3, figures).
         leanings: class of each pair in its article, (pairs,).
         missed: how often there is `support` and `oppose` between actors of no such pair.
     """
-    if not len(sentences):
+    if not len(shown):
         return ArticleDecision()
-    found = []
-    for rule in get_args(Rule):
-        scores = np.stack([gathered(rows, rule) for rows in sentences])
-        f1, thresholds = _best_pair(scores, leanings, sum(missed))
-        points = [
-            precision_points(scores[:, side], leanings == side, number)
-            for side, number in zip(SIDES, missed, strict=True)
-        ]
-        found.append((f1, ArticleDecision(rule, *thresholds, *points)))
-    return max(found, key=lambda item: item[0])[1]
+    decision = ArticleDecision()
+    true = (leanings[:, None] == np.array(SIDES)).ravel()
+    if _ENOUGH <= true.sum() < len(true):
+        fitted = LogisticRegression(max_iter=1000).fit(shown[:, SIDES].reshape(len(true), -1), true)
+        weights = tuple(float(weight) for weight in fitted.coef_[0])
+        decision = ArticleDecision(float(fitted.intercept_[0]), weights)
+    scores = decision.probabilities(shown)
+    support, oppose = _best_pair(scores, leanings, sum(missed))
+    points = [
+        precision_points(scores[:, side], leanings == side, number) for side, number in zip(SIDES, missed, strict=True)
+    ]
+    return replace(decision, support=support, oppose=oppose, support_points=points[0], oppose_points=points[1])
 
 
-def _best_pair(scores: Floats, leanings: Labels, missed: int) -> tuple[float, tuple[float, float]]:
-    """The best F1 of thresholds of support and oppose, and of those that come near it the most precise.
+def _best_pair(scores: Floats, leanings: Labels, missed: int) -> tuple[float, float]:
+    """The thresholds of support and oppose whose F1 is best; of those that come near it the most precise.
 
     Args:
         scores: of articles' pairs, (pairs, 3).
@@ -116,7 +121,7 @@ def _best_pair(scores: Floats, leanings: Labels, missed: int) -> tuple[float, tu
     near = [each for each in tried if each[0] >= _AS_GOOD * best]
     precise = max(precision for _, precision, _ in near)
     equals = [thresholds for _, precision, thresholds in near if precision == precise]
-    return best, equals[len(equals) // 2]
+    return equals[len(equals) // 2]
 
 
 def best_threshold(probabilities: Floats, labels: Labels) -> float:

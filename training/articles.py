@@ -1,13 +1,13 @@
-"""The rule and thresholds by which stances of articles are given, fitted on records as a model makes them."""
+"""The weights and thresholds by which stances of articles are given, fitted on records as a model makes them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from inference.decode import ArticleDecision, Decisions
+from inference.decode import ArticleDecision, Decisions, Floats, figures
 from inference.document import Document
 from inference.heads import ACTORS
 from inference.mentions import MentionFinder
@@ -38,18 +38,22 @@ def fit_records(
     finder = MentionFinder(lexicon)
     rows = [row for row in zip(examples, scores, strict=True) if (row[0].stances != UNLABELLED).any()]
     documents = [_read(example, score, finder, decisions) for example, score in rows]
-    groups, leanings, missed = [], [], []
+    shown: list[Floats] = []
+    leanings, missed = [], []
     for (example, _), document, score in zip(rows, documents, model.score(documents), strict=True):
         truth = {(source, target): label for source, target, label in true_triples(example)}
         places = defaultdict(list)
         for place, pair in enumerate(document.pairs):
             places[pair.source, pair.target].append(place)
         probabilities = decisions.stance_probabilities(score.stances)
+        mentions = Counter(mention.name for mention in document.mentions)
         for names in _told(example, places):
-            groups.append(probabilities[places[names]])
+            source, target = names
+            shown.append(figures(probabilities[places[names]], (mentions[source], mentions[target])))
             leanings.append(STANCE_LABELS.index(truth.get(names, NEUTRAL)))
         missed += [label for names, label in truth.items() if names not in places]
-    return fit_articles(groups, np.array(leanings, dtype=np.int64), (missed.count(SUPPORT), missed.count(OPPOSE)))
+    counts = missed.count(SUPPORT), missed.count(OPPOSE)
+    return fit_articles(np.array(shown), np.array(leanings, dtype=np.int64), counts)
 
 
 def _read(example: Example, score: Scores, finder: MentionFinder, decisions: Decisions) -> Document:

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference.decode import ArticleDecision, Decisions, Point, StanceDecision, TopicDecision, sigmoid, softmax
+from inference.decode import (
+    ArticleDecision,
+    Decisions,
+    Point,
+    StanceDecision,
+    TopicDecision,
+    figures,
+    sigmoid,
+    softmax,
+)
 
 LOGITS = arrays(np.float64, st.tuples(st.integers(0, 6), st.just(3)), elements=st.floats(-1e4, 1e4))
 DECISIONS = Decisions(
@@ -22,13 +31,34 @@ POINTS = (Point(0.2, 0.5, 1.0), Point(0.6, 0.9, 0.4))
 MEASURED = Decisions(
     {"a": TopicDecision(2.0, 1.0, 0.3, POINTS), "b": TopicDecision()},
     StanceDecision(),
-    ArticleDecision("any", 0.4, 0.5, support_points=POINTS),
+    ArticleDecision(-0.5, (0.5, 0.25, 0.125, 0.0), 0.4, 0.5, support_points=POINTS),
 )
 
 
 @pytest.mark.parametrize("decisions", [DECISIONS, MEASURED])
 def test_round_trip(decisions):
     assert Decisions.from_dict(json.loads(json.dumps(asdict(decisions)))) == decisions
+
+
+def test_weights_of_other_figures_are_refused():
+    data = json.loads(json.dumps(asdict(MEASURED)))
+    data["articles"]["weights"] = [1.0, 0.0]
+    with pytest.raises(ValueError, match="2 weights of articles, expected 4"):
+        Decisions.from_dict(data)
+
+
+def test_the_figures_of_a_pair():
+    sentences = np.array([(0.5, 0.4, 0.1), (0.3, 0.6, 0.1)])
+    neutral, support, oppose = figures(sentences, (1, 4))
+    np.testing.assert_allclose(support, [np.log(0.6 / 0.4), 0.0, 0.0, np.log(4)], atol=1e-12)
+    np.testing.assert_allclose(oppose[:2], np.log(0.1 / 0.9))
+    assert neutral[1] == pytest.approx(np.log(0.4 / 0.6))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(0, 9), st.integers(0, 9))
+def test_by_default_a_stance_is_as_likely_as_in_the_surest_sentence(found: list[float], source: int, target: int):
+    shown = figures(np.array(found)[:, None], (source, target))
+    assert ArticleDecision().probabilities(shown) == pytest.approx([max(found)], abs=1.1e-4)
 
 
 def test_the_lowest_threshold_that_reached_a_precision_is_taken():

@@ -269,7 +269,7 @@ def test_a_model_that_tags_finds_actors_that_the_lexicon_lacks(tagging: Predicto
 
 
 def test_a_tagged_actor_stands_in_pairs(tagging: Predictor, monkeypatch: pytest.MonkeyPatch):
-    lenient = replace(tagging.bundle.manifest.decisions, articles=ArticleDecision("best", 0.0, 0.0))
+    lenient = replace(tagging.bundle.manifest.decisions, articles=ArticleDecision(support=0.0, oppose=0.0))
     monkeypatch.setattr(tagging, "_decisions", lenient)
     stances = one(tagging, text="today Marco Rubio praised Iran").stances
     assert {(each.source, each.target) for each in stances} == {("Marco Rubio", "Iran"), ("Iran", "Marco Rubio")}
