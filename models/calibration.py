@@ -31,7 +31,7 @@ Labels = npt.NDArray[np.int64]
 _THRESHOLDS = np.linspace(0.1, 0.9, 33)
 """Of stances in articles, those that are tried."""
 
-_AS_GOOD = 0.99
+_AS_GOOD = 0.97
 """Share of the best F1 that counts as reached: it is flat about its maximum, and where labels are rarer than on
 validation the higher thresholds of that plateau are better, not the lower ones."""
 
