@@ -171,6 +171,13 @@ _OWN: list[tuple[Predictor, Format]] = []
 """What a worker process scores with, and nothing in any other process."""
 
 
+_SENDING = threading.Lock()
+"""Held in a worker process from the end of one task to the beginning of the next."""
+
+_SEND_SECONDS = 5
+"""How long a worker may take to send what it has scored when nobody wants it any more."""
+
+
 def _begin(predictor: Predictor, format: Format, alive: Connection) -> None:
     threading.Thread(target=_end_with_parent, args=[alive], daemon=True).start()
     _OWN.append((predictor, format))
@@ -179,9 +186,15 @@ def _begin(predictor: Predictor, format: Format, alive: Connection) -> None:
 def _end_with_parent(alive: Connection) -> None:
     """Not to wait for ever for tasks of a process that was killed, nor to finish those of one that has given up."""
     alive.poll(None)  # nothing is ever sent: this returns when the other end is closed
+    _SENDING.acquire(timeout=_SEND_SECONDS)  # who has received half a result waits for the rest for ever
     os._exit(1)
 
 
 def _work(task: Task) -> Scored:
-    predictor, format = _OWN[0]
-    return score(predictor.ready(), format, task)
+    if _SENDING.locked():
+        _SENDING.release()
+    try:
+        predictor, format = _OWN[0]
+        return score(predictor.ready(), format, task)
+    finally:
+        _SENDING.acquire()
