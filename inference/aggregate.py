@@ -29,16 +29,26 @@ def article_stances(
     Returns:
         Stances, most certain first.
     """
+    found: list[Stance] = []
+    for _, rows, shown in shown_pairs(document, probabilities):
+        scores = decisions.articles.probabilities(shown)
+        found += _stances(document, rows, probabilities[rows], scores, decisions, all_pairs)
+    return tuple(sorted(found, key=lambda stance: (-stance.score, stance.source, stance.target)))
+
+
+def shown_pairs(document: Document, probabilities: Floats) -> Iterator[tuple[tuple[str, str], list[int], Floats]]:
+    """Every ordered pair of an article, its rows in `document.pairs`, and what `figures` finds of it.
+
+    Args:
+        document: the document.
+        probabilities: calibrated, (pairs, 3), row for row `document.pairs`.
+    """
     rows: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, (pair, _) in enumerate(zip(document.pairs, probabilities, strict=True)):
         rows[pair.source, pair.target].append(row)
     mentions = Counter(mention.name for mention in document.mentions)
-    found: list[Stance] = []
     for (source, target), places in rows.items():
-        shown = figures(probabilities[places], (mentions[source], mentions[target]))
-        scores = decisions.articles.probabilities(shown)
-        found += _stances(document, places, probabilities[places], scores, decisions, all_pairs)
-    return tuple(sorted(found, key=lambda stance: (-stance.score, stance.source, stance.target)))
+        yield (source, target), places, figures(probabilities[places], (mentions[source], mentions[target]))
 
 
 def sentence_span(document: Document, index: int) -> Span:

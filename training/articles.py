@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from inference.decode import ArticleDecision, Decisions, Floats, figures
+from inference.aggregate import shown_pairs
+from inference.decode import ArticleDecision, Decisions, Floats
 from inference.document import Document
 from inference.heads import ACTORS
 from inference.mentions import MentionFinder
@@ -42,16 +42,12 @@ def fit_records(
     leanings, missed = [], []
     for (example, _), document, score in zip(rows, documents, model.score(documents), strict=True):
         truth = {(source, target): label for source, target, label in true_triples(example)}
-        places = defaultdict(list)
-        for place, pair in enumerate(document.pairs):
-            places[pair.source, pair.target].append(place)
         probabilities = decisions.stance_probabilities(score.stances)
-        mentions = Counter(mention.name for mention in document.mentions)
-        for names in _told(example, places):
-            source, target = names
-            shown.append(figures(probabilities[places[names]], (mentions[source], mentions[target])))
+        pairs = {names: found for names, _, found in shown_pairs(document, probabilities)}
+        for names in _told(example, pairs):
+            shown.append(pairs[names])
             leanings.append(STANCE_LABELS.index(truth.get(names, NEUTRAL)))
-        missed += [label for names, label in truth.items() if names not in places]
+        missed += [label for names, label in truth.items() if names not in pairs]
     counts = missed.count(SUPPORT), missed.count(OPPOSE)
     return fit_articles(np.array(shown), np.array(leanings, dtype=np.int64), counts)
 

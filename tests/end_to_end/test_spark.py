@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from threading import Timer
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -48,15 +46,6 @@ def spark(home: Path) -> Iterator[Any]:
         patch.setenv("SPARK_HOME", str(home))
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        session = started()
-        session.sparkContext.setLogLevel("OFF")
-        yield session
-        session.stop()
-
-
-def started(attempts: int = 3, seconds: float = 60) -> Any:
-    """A session whose executors have come; a cluster on a busy machine now and then waits for them forever."""
-    for _ in range(attempts):
         session = (
             pyspark_sql.SparkSession.builder.master("local-cluster[2,1,1024]")
             .config("spark.driver.host", "127.0.0.1")
@@ -67,22 +56,9 @@ def started(attempts: int = 3, seconds: float = 60) -> Any:
             .config("spark.sql.session.timeZone", "UTC")
             .getOrCreate()
         )
-        until = monotonic() + seconds
-        while monotonic() < until:
-            if len(session.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) == 3:  # one is the driver
-                return session
-            sleep(0.2)
+        session.sparkContext.setLogLevel("OFF")
+        yield session
         session.stop()
-    return pytest.fail(f"no executors in {seconds:.0f} seconds, {attempts} times")
-
-
-@pytest.fixture(autouse=True)
-def in_time(spark: Any) -> Iterator[None]:
-    """A job that waits for what does not come fails instead of holding up all tests."""
-    timer = Timer(180, spark.sparkContext.cancelAllJobs)
-    timer.start()
-    yield
-    timer.cancel()
 
 
 @pytest.fixture(scope="module")
