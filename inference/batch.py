@@ -16,9 +16,10 @@ from .predictor import Predictor
 from .progress import Progress
 from .reading import check_input, read_rows
 from .schema import ARTICLE_COLUMNS
-from .tasks import Content, Place, scored, tasks
+from .tasks import Content, Place, tasks
 from .threads import cores
 from .totals import Totals
+from .workers import scored
 from .writing import SCHEMA_VERSION, format_of
 
 LOG = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from inference.batch import predict_files
 from inference.errors import InputError
 from inference.journal import Journal
 from inference.predictor import Wanted
-from inference.tasks import WorkerError
+from inference.workers import WorkerError
 from inference.writing import SCHEMA, JsonLines, Parquet
 
 from .conftest import records_of, write_articles
