@@ -8,8 +8,9 @@ loss, sampler and evaluation. Under `torchrun` each process takes its share of e
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 
 import numpy as np
@@ -36,6 +37,10 @@ from .precision import computes_bf16
 from .settings import Trainer
 from .steps import epoch_steps, shared
 from .windowed import window_scorer
+
+LOG = logging.getLogger(__name__)
+
+_LINE_SECONDS = 60.0
 
 
 class Finetuner:
@@ -82,6 +87,7 @@ class Finetuner:
         bf16 = computes_bf16(self._trainer.precision)
         accelerator = _accelerator(bf16)
         self._network.to(accelerator.device)
+        LOG.info("learning on %s in %s", accelerator.device.type, "bfloat16" if bf16 else "fp32")
         with attention_in_fp32(self._network.encoder, bf16 and accelerator.device.type == "cpu"):
             self._epochs(train, validation, kept, on_epoch, MaskedLoss(self._trainer, heads, train), accelerator)
         self._network.keep({head.name for head in kept})
@@ -153,7 +159,8 @@ class Finetuner:
         steps = shared(steps, accelerator.process_index, accelerator.num_processes)
         parallel.train()
         total = 0.0
-        for done, step in enumerate(_bar(steps, f"epoch {epoch + 1}/{self._trainer.epochs}", accelerator)):
+        title = f"epoch {epoch + 1}/{self._trainer.epochs}"
+        for done, step in enumerate(_watched(steps, title, accelerator.is_main_process)):
             step_number = epoch * len(steps) + done
             _set_rate(stepper, self._trainer, step_number, self._trainer.epochs * len(steps))
             read = [self._read(windows[number]) for number in step]
@@ -180,8 +187,16 @@ class Finetuner:
         return [masked(window, self._trainer.hidden_actors, self._mask) for window in windows]
 
 
-def _bar(steps: list[list[int]], title: str, accelerator: Accelerator) -> tqdm[list[int]]:
-    return tqdm(steps, title, unit="step", leave=False, disable=None if accelerator.is_main_process else True)
+def _watched(steps: list[list[int]], title: str, told: bool) -> Iterator[list[int]]:
+    """The steps of an epoch, where told with a bar on a terminal and a line a minute elsewhere."""
+    began = last = monotonic()
+    bar = tqdm(steps, title, unit="step", leave=False, disable=None if told else True)
+    for done, step in enumerate(bar):
+        if told and done and bar.disable and monotonic() - last >= _LINE_SECONDS:
+            last = monotonic()
+            left = (last - began) / done * (len(steps) - done)
+            LOG.info("%s: %d of %d steps, about %.0f minutes left", title, done, len(steps), left / 60)
+        yield step
 
 
 def _accelerator(bf16: bool) -> Accelerator:

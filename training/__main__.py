@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("training").setLevel(logging.INFO)
+    for package in ("training", "models"):
+        logging.getLogger(package).setLevel(logging.INFO)
     _quieten()
     try:
         options.run(options)

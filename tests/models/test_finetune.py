@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -361,6 +362,22 @@ def test_no_progress_bar_where_there_is_no_terminal(
     output, errors = capfd.readouterr()
     assert output == ""
     assert not [word for word in ("epoch", "step", "Loading", "%") if word in errors]
+
+
+def test_where_there_is_no_terminal_lines_tell_how_far_an_epoch_is(
+    make_family: MakeFamily,
+    train: list[Example],
+    validation: list[Example],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr(finetune, "_LINE_SECONDS", 0.0)
+    caplog.set_level("INFO", "models")
+    _fit(make_family(), train, validation)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] in ("learning on cpu in fp32", "learning on cpu in bfloat16", "learning on cuda in bfloat16")
+    assert re.fullmatch(r"epoch 1/3: 1 of \d+ steps, about 0 minutes left", lines[1])
+    assert lines[-1].startswith("epoch 3/3: ")
 
 
 def test_two_processes_end_with_the_same_weights(encoder_folder: Path, tmp_path: Path):
