@@ -7,10 +7,11 @@ import logging
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import DetenteError
+from .errors import DetenteError, InputError
 from .terminal import colours, painted, plain, visible
 
 # What needs numpy or an engine is imported by the command that needs it: help must come at once.
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 when all went well, 1 when some articles failed, 2 when nothing could be done.
     """
+    for stream in ("stdin", "stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by whoever began this process
+            setattr(sys, stream, Path(os.devnull).open("r" if stream == "stdin" else "w"))  # noqa: SIM115
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
@@ -44,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _READER_GONE
     except OSError as error:
         return _refused(str(error))
+    except Exception:  # noqa: BLE001  # 1, which Python would end with, says that there is a record of every row
+        traceback.print_exc()
+        return _NOTHING_DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -177,6 +184,8 @@ def _show(options: argparse.Namespace) -> int:
     from .show import render
     from .writing import write_text
 
+    if options.html and Path(options.html).resolve() == Path(options.article).resolve():
+        raise InputError(f"--html {options.html}: is also the input")
     article = read_article(options.article, options.id)
     prediction = next(Predictor.load(options.model, options.threads, options.device).predict([article]))
     if options.html:

@@ -101,7 +101,7 @@ class Bundle:
 def write_bundle(
     directory: Path, manifest: Manifest, files: Path, check: Callable[[Bundle], object] | None = None
 ) -> Bundle:
-    """Make a bundle of the files in a directory, replacing an older bundle in one step.
+    """Make a bundle of the files in a directory; it takes the place of an older one when it is whole.
 
     Args:
         directory: where the bundle will lie.
@@ -122,9 +122,15 @@ def write_bundle(
         bundle = Bundle.open(fresh)
         if check is not None:
             check(bundle)
+        old = Path(temporary) / "old"
         if directory.exists():
-            directory.replace(Path(temporary) / "old")
-        fresh.replace(directory)
+            directory.replace(old)
+        try:
+            fresh.replace(directory)
+        except BaseException:
+            if old.exists():
+                old.replace(directory)
+            raise
     return Bundle(directory, bundle.manifest, bundle.digest)
 
 

@@ -71,7 +71,7 @@ def edges(paths: Sequence[str]) -> list[Edge]:
         InputError: a file cannot be read, or a row is no record.
     """
     found: dict[tuple[str, str], Edge] = {}
-    for path in expand(paths):
+    for path in expand(paths, OUTPUTS):
         check_input(path, OUTPUTS)
         for row in read_rows(path, required="stances"):
             seen: set[tuple[str, str]] = set()
@@ -103,7 +103,7 @@ def _stances(row: Row) -> Iterable[dict[str, Any]]:
     for number, stance in enumerate(stances or ()):
         try:
             yield {
-                "id": str(record["id"]),
+                "id": row.place if record["id"] is None else str(record["id"]),
                 "date": None if date is None else str(date),
                 "source": _string(stance["source"]),
                 "target": _string(stance["target"]),

@@ -39,20 +39,21 @@ class InputFile:
     state: State
 
 
-def expand(inputs: Sequence[str]) -> list[str]:
+def expand(inputs: Sequence[str], endings: Sequence[str] = SUFFIXES) -> list[str]:
     """The files that inputs name, each once, in order of first appearance.
 
     Args:
         inputs: files, which are taken as they are, there or not; `-`; patterns such as `news/**/*.jsonl`; and
-            directories, of which every file with one of the endings of `SUFFIXES` is taken, at any depth, but for
-            names that begin with `.` or `_`. Links to directories are not followed inside a directory.
+            directories, of which every file with one of the endings is taken, at any depth, but for names that begin
+            with `.` or `_`. Links to directories are not followed inside a directory.
+        endings: of the files to take of a directory.
 
     Raises:
         InputError: a pattern matches nothing, or a directory holds no such file or cannot be listed.
     """
     files: dict[str, str] = {}
     for given in inputs:
-        for path in _files(given):
+        for path in _files(given, endings):
             files.setdefault(path if path == "-" else os.path.realpath(path), path)
     return list(files.values())
 
@@ -110,28 +111,28 @@ def _same(path: str, before: State) -> None:
         raise InputError(f"{path}: changed while it was read: it has {now[0]} bytes, it had {before[0]}")
 
 
-def _files(given: str) -> list[str]:
+def _files(given: str, endings: Sequence[str]) -> list[str]:
     if Path(given).is_dir():
-        return _inside(given)
+        return _inside(given, endings)
     if given == "-" or os.path.lexists(given) or not glob.has_magic(given):
         return [given]
     matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 — Path.glob takes no absolute one
     if not matches:
         raise InputError(f"{given}: no file matches")
-    return [path for match in matches for path in (_inside(match) if Path(match).is_dir() else [match])]
+    return [path for match in matches for path in (_inside(match, endings) if Path(match).is_dir() else [match])]
 
 
-def _inside(folder: str) -> list[str]:
+def _inside(folder: str, endings: Sequence[str]) -> list[str]:
     found: list[str] = []
     try:
         for parent, folders, names in os.walk(folder, onerror=_refuse):
             folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
-            known = (name for name in names if not name.startswith(_HIDDEN) and ending(name) in SUFFIXES)
+            known = (name for name in names if not name.startswith(_HIDDEN) and ending(name) in endings)
             found.extend(str(Path(parent) / name) for name in known)
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed: {error.strerror or error}") from error
     if not found:
-        raise InputError(f"{folder}: no file in it ends in one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{folder}: no file in it ends in one of {', '.join(endings)}")
     return sorted(found)
 
 

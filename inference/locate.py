@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from .errors import BundleError
 
@@ -81,6 +84,13 @@ def registered_as(bundle: Path) -> tuple[str | None, str | None]:
     return (name, version) if name and version and version.isdecimal() else (None, None)
 
 
+def _scratch() -> str:
+    """A folder that is there until the process ends."""
+    folder = mkdtemp(prefix="detente-")
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
     try:
         import mlflow
@@ -89,10 +99,10 @@ def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
         raise BundleError(f"{uri}: an MLflow URI needs `pip install mlflow`") from None
     try:
         with mlflow_settings():
-            model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+            model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=_scratch()))
         flavor = mlflow.models.Model.load(str(model)).flavors["python_function"]
         bundle = model / flavor["data"]
-    except (MlflowException, OSError, KeyError) as error:
+    except (MlflowException, ImportError, OSError, KeyError, ValueError) as error:
         reason = f"MLflow at {mlflow.get_tracking_uri()} gives no detente model: {error}"
         raise BundleError(f"{uri}: {without_password(reason)}") from error
     name, version = registered_as(bundle) if uri.startswith("models:") else (None, None)

@@ -56,7 +56,7 @@ def output(path: str, format: Format, run: Mapping[str, Any], part_rows: int, re
         yield _Stream()
         sys.stdout.buffer.flush()
         return
-    target = Path(path)
+    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
     folder = target.with_name(f".{target.name}.parts")
     check_output(path, resume)  # once more: hashing the inputs may have taken hours
     try:
@@ -90,6 +90,8 @@ def check_output(path: str, resume: bool) -> None:
     if not path.endswith("/"):
         if target.is_dir():
             raise InputError(f"{path}: cannot be written: it is a directory; {path}/ makes it one of parts")
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path}: cannot be written: it is no file")
         return
     if os.path.lexists(target) and (target.is_symlink() or not target.is_dir()):
         raise InputError(f"{path}: cannot be written: it is no directory")
@@ -131,7 +133,7 @@ class _Parts:
         if self.before.rows and not resume:
             raise InputError(
                 f"{folder}: holds {self.before.rows} articles of a run that was interrupted; "
-                "--resume goes on with it, or remove the folder to begin anew"
+                "--resume goes on with it, unless it read a pipe; or remove the folder to begin anew"
             )
         finished = {_JOURNAL, _LOCK, *(self._part(number).name for number in range(len(self._journal.parts)))}
         for path in folder.iterdir():

@@ -23,7 +23,7 @@ from .threads import single_products
 BUFFER_ARTICLES = 256
 """Articles that are sorted and scored together, fewer where they are long; see `scorer.groups`."""
 
-MOST_CHARACTERS = 10_000_000
+MOST_CHARACTERS = 1_000_000
 """Characters of an article, title and text together: what is longer is no article, and its states would fill memory."""
 
 Input = Article | Mapping[str, Any] | ArticleError
@@ -95,7 +95,7 @@ class Predictor:
             BundleError: there is no whole, unaltered bundle of a known format there.
         """
         path, name, version = locate(model)
-        bundle = Bundle.open(path)
+        bundle = Bundle.open(path.absolute())  # it is read when it is needed, from wherever the process is then
         return cls(bundle, ModelInfo(bundle.digest, name, version), threads, device, wanted)
 
     def with_threads(self, threads: int) -> Predictor:
@@ -129,7 +129,11 @@ class Predictor:
 
         Yields:
             One prediction an article, in order.
+
+        Raises:
+            BundleError: the bundle has been replaced or altered since it was opened and before anything was scored.
         """
+        self.ready()
         prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=first))
         for chunk in groups(prepared, BUFFER_ARTICLES):
             with single_products():
@@ -213,6 +217,8 @@ def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
     if manifest.windows is None:
         from .linear_scorer import LinearScorer
 
+        if device != "cpu":
+            raise InputError(f"{bundle.path}: is linear, for CPUs")
         topics = len(manifest.topics) if manifest.has(TOPICS) else 0
         return LinearScorer.load(bundle.path / SKOPS, topics)
     from .window_scorer import WindowScorer

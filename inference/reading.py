@@ -203,8 +203,9 @@ def _opened(path: str, compression: str | None) -> Iterator[BinaryIO]:
 
 def _json_lines(file: BinaryIO, name: str, required: str, skip: int, columns: Collection[str] | None) -> Iterator[Row]:
     lines = ((number, line) for number, line in enumerate(file, start=1) if not line.isspace())
-    rows = (_json_row(line, f"{name}, line {number}", columns) for number, line in islice(lines, skip, None))
-    yield from rows if skip else _with_column(rows, required)
+    rows = (_json_row(line, f"{name}, line {number}") for number, line in islice(lines, skip, None))
+    for row in rows if skip else _with_column(rows, required):
+        yield Row(row.place, _of_columns(row.content, columns)) if isinstance(row.content, dict) else row
 
 
 def _with_column(rows: Iterator[Row], required: str) -> Iterator[Row]:
@@ -221,7 +222,7 @@ def _with_column(rows: Iterator[Row], required: str) -> Iterator[Row]:
     return chain(head, rows)
 
 
-def _json_row(line: bytes, place: str, columns: Collection[str] | None) -> Row:
+def _json_row(line: bytes, place: str) -> Row:
     try:
         content = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -230,7 +231,7 @@ def _json_row(line: bytes, place: str, columns: Collection[str] | None) -> Row:
         return Row(place, ArticleError(f"{place}: broken JSON: {error}"))
     if not isinstance(content, dict):
         return Row(place, ArticleError(f"{place}: found {type(content).__name__}, expected an object"))
-    return Row(place, _of_columns(content, columns))
+    return Row(place, content)
 
 
 def _csv(file: BinaryIO, name: str, required: str, skip: int, columns: Collection[str] | None) -> Iterator[Row]:
@@ -329,5 +330,7 @@ def _of_columns(content: dict[str, Any], columns: Collection[str] | None) -> dic
 
 def _require(required: str, columns: Iterable[str], place: str) -> None:
     found = list(columns)
+    if found.count(required) > 1:
+        raise InputError(f"{place}: {found.count(required)} columns `{required}`, expected one")
     if required not in found:
         raise InputError(f"{place}: no column `{required}`; found {', '.join(map(str, found)) or 'none'}")

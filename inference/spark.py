@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -145,6 +146,7 @@ def _predictor(path: str, info: ModelInfo, threads: int) -> Predictor:
     Raises:
         BundleError: the machine has no such bundle, or another one.
     """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a thread for each core would be begun in each worker
     bundle = Bundle.open(Path(path))
     if bundle.digest != info.digest:
         raise BundleError(f"{path}: bundle {bundle.digest[:12]}…, the driver read {info.digest[:12]}… there")

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from functools import cache
+from math import ceil
+from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds that a container may compute for, and in how many."""
+
 
 def cores() -> int:
-    """The processor's cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processor's cores that this process may use, by its affinity and by the quota of its container."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _QUOTA.read_text("ascii").split()
+        return max(1, min(allowed, ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file outside of Linux, and `max` where there is no quota
+        return allowed
 
 
 def single_products() -> AbstractContextManager[object]:

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from traceback import format_exc
@@ -28,6 +28,9 @@ from .writing import Format
 
 _HELD = 3
 """Tasks of a worker at most: one that it works on, and two so that it never waits for the reader."""
+
+
+_KILLED = "a process that scores was killed or ran out of memory; a run from files to files goes on with --resume"
 
 
 class WorkerError(DetenteError):
@@ -50,6 +53,7 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         self.jobs: deque[_Job] = deque()
         self._process = context.Process(target=_serve, args=(predictor, format, theirs), daemon=True)
+        resource_tracker.ensure_running()  # it would be begun now, and unblock the signal
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
             self._process.start()  # an interrupt never reaches it: who began the run ends it
@@ -74,7 +78,7 @@ class _Worker:
             self.jobs.popleft()
         except (EOFError, OSError):
             for job in self.jobs:
-                job.outcome = WorkerError("a process that scores was killed or ran out of memory; --resume goes on")
+                job.outcome = WorkerError(_KILLED)
             self.jobs.clear()
 
     def end(self) -> None:
@@ -99,9 +103,9 @@ def scored(work: Iterable[Task], predictor: Predictor, format: Format, workers: 
         WorkerError: a process was killed, by lack of memory or otherwise.
     """
     left = iter(work)
-    head = list(islice(left, 2))
-    left = chain(head, left)
-    if workers == 1 or len(head) < 2:
+    head = list(islice(left, max(2, workers)))
+    left, workers = chain(head, left), min(workers, len(head))
+    if workers < 2:
         predictor.ready()
         yield from (score(predictor, format, task) for task in left)
         return
@@ -148,6 +152,7 @@ def _collect(crew: Sequence[_Worker], seconds: float | None) -> None:
 
 def _serve(predictor: Predictor, format: Format, pipe: Connection) -> None:
     """What a worker process does until the other end of its pipe is closed."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a thread for each core would be begun in each process
     given: SimpleQueue[Task] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, given), daemon=True).start()
     while True:

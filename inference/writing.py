@@ -189,11 +189,11 @@ def write_text(path: str, text: str) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    target = Path(path)
+    target = Path(path).resolve()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        if target.is_dir():
-            raise InputError(f"{path}: cannot be written: it is a directory")
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path}: cannot be written: it is {'a directory' if target.is_dir() else 'no file'}")
         partial.write_text(text, "utf-8", newline="")
         settle(partial, target)
     except OSError as error:

@@ -55,7 +55,7 @@ class LinearModel(Settings):
     stance_ngrams: int = Field(default=3, ge=1, le=5)
     """Longest word n-gram of the stance model."""
     min_articles: int = Field(default=2, ge=1)
-    """Articles in which an n-gram must occur."""
+    """Articles, or pairs of actors, in which an n-gram must occur."""
     topic_c: float = Field(default=10.0, gt=0)
     """Inverse strength of regularisation of the topic model."""
     stance_c: float = Field(default=1.0, gt=0)

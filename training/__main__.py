@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 when it did what it was asked, 2 when it could not.
+        0 when it did what it was asked, 2 when it could not; 130 after an interrupt, 141 where its reader went away.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
@@ -37,12 +37,19 @@ def main(arguments: list[str] | None = None) -> int:
     _quieten()
     try:
         options.run(options)
+        sys.stdout.flush()
     except DetenteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -152,6 +159,8 @@ def _tune(options: argparse.Namespace) -> None:
         if bundle is None:
             bundle = run(trial.recipe, trial.out)
             log_bundle(bundle, register=False)
+        else:
+            LOG.info("trained by an earlier command: %s; remove it if its corpora are others now", trial.out)
         bundles[trial] = bundle
         LOG.info("macro-F1 on validation %.4f", quality(bundle))
     print(table(bundles), flush=True)
@@ -255,6 +264,8 @@ def _promote(options: argparse.Namespace) -> None:
 
     done = promote(options.model, options.version, force=options.force)
     before = f", version {done.previous} was before" if done.previous else ""
+    if before and not (done.compared or options.force):
+        before += ", and was tested on other articles, so that nobody knows which is better"
     print(f"{done.alias} of {done.name} is version {done.version}{before}")
 
 

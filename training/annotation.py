@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inference.actors import ActorFinder, Mention
+from inference.document import Document
 from inference.errors import DetenteError
 from inference.schema import STANCE_LABELS, Article, Field
 
@@ -34,12 +35,35 @@ def annotate(article: Article, row: Mapping[str, Any], topics: Sequence[str], fi
     actors, stances = _listed(row.get("actors"), "actors"), _listed(row.get("stances"), "stances")
     forms = _forms(article, actors, stances or [], finder)
     mentions = ActorFinder(forms).find(article) if forms else []
+    placed = None if stances is None else [_stance(article, stance, forms) for stance in stances]
+    if placed:
+        _check_pairs(Document.build(article, mentions), placed)
     return {
         "topics": _topics(row.get("topics"), topics),
         "all_actors": actors is not None,
         "actors": None if actors is None and stances is None else [_mention(mention) for mention in mentions],
-        "stances": None if stances is None else [_stance(article, stance, forms) for stance in stances],
+        "stances": placed,
     }
+
+
+def _check_pairs(document: Document, stances: Sequence[Mapping[str, Any]]) -> None:
+    """Make sure that every stance is of a sentence that names both of its actors.
+
+    Raises:
+        AnnotationError: one is not: its words are of several sentences, or an actor stands there inside another's name.
+    """
+    pairs = [(document.sentences[pair.sentence], pair.source, pair.target) for pair in document.pairs]
+    for stance in stances:
+        if not any(
+            (source, target) == (stance["source"], stance["target"])
+            and sentence.field == stance["field"]
+            and sentence.start < stance["end"]
+            and stance["start"] < sentence.end
+            for sentence, source, target in pairs
+        ):
+            words = document.article.field(stance["field"])[stance["start"] : stance["end"]]
+            names = f"{stance['source']!r} and {stance['target']!r}"
+            raise AnnotationError(f"`stances`: no single sentence of {words!r:.80} names both {names}")
 
 
 def _topics(value: object, allowed: Sequence[str]) -> list[str] | None:

@@ -183,12 +183,13 @@ def _example(row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, 
     article = Article.from_mapping({**row.content, "actors": None}, row.place)
     if not article.text.strip():
         raise AnnotationError("`text` is empty")
-    if article.id in seen:
-        raise AnnotationError(f"the id {article.id!r} was there before, at {seen[article.id]}")
-    seen[article.id] = row.place
+    id = article.id if "id" in row.content else Path(row.place).name
+    if id in seen:
+        raise AnnotationError(f"the id {id!r} was there before, at {seen[id]}")
+    seen[id] = row.place
     event = row.content.get("event")
     return {
-        "id": f"{corpus}/{article.id}" if "id" in row.content else f"{corpus}/{Path(row.place).name}",
+        "id": f"{corpus}/{id}",
         "corpus": corpus,
         "event": None if event is None else str(event),
         "date": article.date,

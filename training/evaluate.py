@@ -73,15 +73,16 @@ def _topic_metrics(
 ) -> Metrics:
     probabilities = decisions.topic_probabilities(scores)
     assigned = decisions.assigned(probabilities).astype(np.int64)
+    rows = {
+        topic: _label_metrics(labels[:, column], assigned[:, column], probabilities[:, column])
+        for column, topic in enumerate(topics)
+    }
     return {
-        "macro_f1": float(f1_score(labels, assigned, average="macro", zero_division=0)),
-        "micro_f1": float(f1_score(labels, assigned, average="micro", zero_division=0)),
+        "macro_f1": float(np.mean([row["f1"] for row in rows.values()])),
+        "micro_f1": float(f1_score(labels.ravel(), assigned.ravel(), zero_division=0)),
         "ece_before": expected_calibration_error(sigmoid(scores), labels),
         "ece": expected_calibration_error(probabilities, labels),
-        "labels": {
-            topic: _label_metrics(labels[:, column], assigned[:, column], probabilities[:, column])
-            for column, topic in enumerate(topics)
-        },
+        "labels": rows,
     }
 
 

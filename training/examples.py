@@ -45,7 +45,7 @@ def _example(row: Mapping[str, Any], heads: Mapping[str, Head], countries: Colle
     else:
         document = Document.build(article, mentions)
         stances = _stances(document, row)
-        if titles:
+        if titles and row["stances"] is not None:
             silent = STANCE_LABELS.index(NEUTRAL) if row["all_actors"] else UNLABELLED
             stances = _with_titles(document, stances, silent)
         others = {ACTORS: _spans(mentions, countries)} if row["tagged"] and ACTORS in heads else {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -94,7 +96,7 @@ def run(
     data = prepare(recipe, skip_bad_rows)
     sizes = (len(data.dataset), len(data.train), len(data.validation), len(data.test))
     LOG.info("%d articles: %d to train, %d to validate, %d to test", *sizes)
-    checkpoint = _checkpoint(recipe, data.dataset, out, resume)
+    checkpoint = _checkpoint(recipe, data, out, resume)
     family = make_family(recipe.model, recipe.trainer, data.learned, recipe.seed, checkpoint)
     epochs: list[dict[str, float]] = []
 
@@ -158,10 +160,16 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     if recipe.articles is not None and recipe.articles < len(dataset):
         chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
         dataset = dataset.select(sorted(int(row) for row in chosen))
-    parts = split(dataset, recipe.split, recipe.seed)
+    auxiliary = {corpus.name for corpus in recipe.corpora if corpus.auxiliary_epochs is not None}
+    parts = split(dataset, recipe.split, recipe.seed, auxiliary)
+    if not parts.validation:
+        raise RecipeError(
+            f"{recipe.name}: none of {len(dataset)} articles is left to validate on; events and near-duplicates stay "
+            "together (`event`, split.same_event, split.near_duplicate), and split.validation is their share"
+        )
     train = _examples(dataset.select(parts.train), topics, lexicon, recipe.corpora, titles=True)
-    held = (_examples(dataset.select(rows), topics, lexicon, recipe.corpora) for rows in (parts.validation, parts.test))
-    validation, test = ([example for example in part if example.epochs is None] for part in held)
+    held = (parts.validation, parts.test)
+    validation, test = (_examples(dataset.select(rows), topics, lexicon, recipe.corpora) for rows in held)
     learned = check_heads(train, all_heads(topics), recipe)
     check_labels(train, topics, recipe.min_positives)
     if not (heads := kept_heads(train, learned)):
@@ -277,7 +285,7 @@ def _report(
         libraries=library_versions(),
         encoder=model.encoder_facts(),
         precision=precision,
-        corpora=corpus_facts(recipe.corpora, data.dataset, data.catalogue),
+        corpora=corpus_facts(recipe.corpora, data.dataset, data.parts.test, data.catalogue),
         split=data.parts.ids(data.dataset),
         epochs=epochs,
         seconds={"fit": seconds, "evaluate": monotonic() - started},
@@ -321,13 +329,14 @@ def _behaviour(model: Model, heads: Sequence[Head], decisions: Decisions) -> Met
     return {"behaviour": behave(load_cases(), model.score, decisions)}
 
 
-def _checkpoint(recipe: Recipe, dataset: Dataset, out: Path, resume: bool) -> Checkpoint | None:
+def _checkpoint(recipe: Recipe, data: Data, out: Path, resume: bool) -> Checkpoint | None:
     """Where the encoder's state is kept between epochs; None for the families that fit in one go."""
     if recipe.model.family != "encoder":
         return None
     from models.checkpoint import Checkpoint
 
-    fingerprint = f"{recipe.digest()}-{dataset_digest(dataset)}"
+    words = sha256(json.dumps([data.topics, data.lexicon.to_dict()]).encode()).hexdigest()
+    fingerprint = f"{recipe.digest()}-{dataset_digest(data.dataset)}-{words}"
     checkpoint = Checkpoint(out.with_name(f".{out.name}.checkpoint.safetensors"), fingerprint)
     if resume and not checkpoint.path.exists():
         LOG.info("there is nothing to go on from: the run begins anew")

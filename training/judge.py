@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from .heads import all_heads
 from .recipe import Corpus
 from .records import record_metrics, record_table
 from .report import RECORDS, Report, field_figures
+
+LOG = logging.getLogger(__name__)
 
 
 def judge(
@@ -77,33 +80,60 @@ def scored(
         return load_corpora([corpus], manifest.topics, finder, skip_bad_rows, known, splits)
 
     files = entry(known, corpus.name).files if corpus.public else {}
-    rows = _part(corpus.name, split, Report.of(predictor.bundle), list(files), read)
+    rows = _part(corpus, split, Report.of(predictor.bundle), list(files), read)
     examples = to_examples(rows, all_heads(manifest.topics), predictor.bundle.lexicon().countries)
     return examples, predictor.score([example.document for example in examples], others=True)
 
 
 def _part(
-    name: str, split: str, report: Report, given: Sequence[str], read: Callable[[Sequence[str]], Dataset]
+    corpus: Corpus, split: str, report: Report, given: Sequence[str], read: Callable[[Sequence[str]], Dataset]
 ) -> Dataset:
     """The rows of a split that a corpus gives, or of a part of it that the bundle's run has drawn.
 
     Args:
-        name: the corpus' name.
+        corpus: what is measured on.
         split: what is wanted.
         report: of the bundle.
         given: the splits of a public corpus, none of files.
         read: reads those.
+
+    Raises:
+        CorpusError: the corpus has no such split, no row in it, or files have both rows of the run and others.
     """
+    name = corpus.name
     if split == "all":
         return read(given)
-    if split in given or name not in {corpus["name"] for corpus in report.corpora}:
+    if split in given or (not corpus.files and name not in {corpus["name"] for corpus in report.corpora}):
         return read((split,))
     if split not in report.split:
         raise CorpusError(
             f"corpus {name}: no split {split!r}; it has {', '.join(dict.fromkeys((*given, *report.split, 'all')))}"
         )
     rows, drawn = read(LEARNED), set(report.split[split])
-    return rows.select([row for row, id in enumerate(rows["id"]) if id in drawn])
+    if corpus.files:
+        run = {id for ids in report.split.values() for id in ids}
+        known = sum(id in run for id in rows["id"])
+        if not known and split == "test":
+            _warn_of_learned(rows["id"], report)
+            return rows
+        if known < len(rows):
+            raise CorpusError(
+                f"corpus {name}: {known} of {len(rows)} rows have ids of the corpus of that name that the model was "
+                f"trained from; give the others to --files alone, or all a --corpus of another name"
+            )
+    chosen = [row for row, id in enumerate(rows["id"]) if id in drawn]
+    if not chosen:
+        raise CorpusError(f"corpus {name}: none of its {len(rows)} rows is in the part {split!r} of the model's run")
+    return rows.select(chosen)
+
+
+def _warn_of_learned(ids: Sequence[str], report: Report) -> None:
+    """Say so where articles seem to be those that a model learned from, under another corpus' name."""
+    learned = {id.partition("/")[2] for id in report.split["train"]}
+    count = sum(id.partition("/")[2] in learned for id in ids)
+    if count:
+        LOG.warning("%d of %d articles have ids of articles that the model learned from: if they are the same, "
+                    "the figures flatter it", count, len(ids))  # fmt: skip
 
 
 def table(metrics: Metrics) -> str:

@@ -42,10 +42,25 @@ def source_commit() -> str | None:
     return None if commit is None else commit + ("+" if _git("status", "--porcelain") else "")
 
 
-def corpus_facts(corpora: Sequence[Corpus], dataset: Dataset, catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Name, licence, source, size, label counts and digest of each corpus, as used."""
-    names = np.array(dataset["corpus"])
-    return [_facts(corpus, dataset.select(np.flatnonzero(names == corpus.name)), catalogue) for corpus in corpora]
+def corpus_facts(
+    corpora: Sequence[Corpus], dataset: Dataset, tested: Sequence[int], catalogue: Catalogue
+) -> list[dict[str, Any]]:
+    """Name, licence, source, size, label counts and digests of each corpus, as used.
+
+    Args:
+        corpora: the recipe's.
+        dataset: their rows.
+        tested: numbers of the rows of the test part.
+        catalogue: knows the public ones.
+    """
+    names, chosen = np.array(dataset["corpus"]), np.array(tested, dtype=np.int64)
+    facts = []
+    for corpus in corpora:
+        rows = np.flatnonzero(names == corpus.name)
+        test = dataset.select(np.intersect1d(rows, chosen))
+        digest = dataset_digest(test) if len(test) else None
+        facts.append({**_facts(corpus, dataset.select(rows), catalogue), "tested_sha256": digest})
+    return facts
 
 
 def dataset_digest(rows: Dataset) -> str:

@@ -96,7 +96,7 @@ class Tracking(Settings):
 class Recipe(Settings):
     """All that a run is."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[^/\\.][^/\\]*$")
     """What the run is called; the recipe's file name."""
     description: str = ""
     """One line for the model card."""
@@ -178,7 +178,11 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        raise RecipeError("\n".join(_explained(path, problem) for problem in error.errors())) from None
+        problems = error.errors()
+        inner = {problem["loc"][:1] for problem in problems if len(problem["loc"]) > 1}
+        # A list of which an item is wrong is too short only because of that.
+        told = [each for each in problems if each["type"] != "too_short" or each["loc"] not in inner]
+        raise RecipeError("\n".join(_explained(path, problem) for problem in told)) from None
     return _with_paths(recipe, path)
 
 
@@ -188,9 +192,9 @@ class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """See yaml."""
         keys = [key.value for key, _ in node.value]
-        for key in keys:
+        for key, mark in ((key.value, key.start_mark) for key, _ in reversed(node.value)):
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", mark)
         return dict(super().construct_mapping(node, deep))
 
 
@@ -234,6 +238,8 @@ def _explained(path: Path, problem: ErrorDetails) -> str:
         return f"{path}: {key}: unknown key; allowed: {', '.join(_siblings(problem['loc']))}"
     if problem["type"] == "missing":
         return f"{path}: {key}: missing"
+    if problem["type"].startswith("union_tag"):
+        return f"{path}: {key}.family: expected one of linear, embedding, encoder"
     found = "" if isinstance(problem["input"], Mapping | Settings) else f" (found {problem['input']!r:.60})"
     return f"{path}: {key}: {problem['msg'].removeprefix('Value error, ')}{found}"
 

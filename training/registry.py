@@ -84,12 +84,14 @@ class Promotion:
         alias: the alias.
         version: the version that has it now.
         previous: the version that had it before, None where none had.
+        compared: whether both were tested on the same articles, and it is not worse.
     """
 
     name: str
     alias: str
     version: str
     previous: str | None
+    compared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +125,23 @@ def promote(name: str, version: str = CANDIDATE, to: str = CHAMPION, force: bool
             number = version if version.isdecimal() else str(client.get_model_version_by_alias(name, version).version)
             client.get_model_version(name, number)
             previous = client.get_registered_model(name).aliases.get(to)
-            if previous is not None and not force:
-                _check_better(client, name, number, str(previous))
+            compared = previous is not None and not force and _is_better(client, name, number, str(previous))
             client.set_registered_model_alias(name, to, number)
     except (MlflowException, OSError) as error:
         where = f"MLflow at {without_password(uri)}"
         raise TrackingError(f"{where}: cannot promote {name} {version} to {to}: {cause(error)}") from error
-    return Promotion(name, to, number, None if previous is None else str(previous))
+    return Promotion(name, to, number, None if previous is None else str(previous), compared)
 
 
-def _check_better(client: MlflowClient, name: str, number: str, previous: str) -> None:
-    """Make sure that a version is not worse than another, where both were tested on the same articles.
+def _is_better(client: MlflowClient, name: str, number: str, previous: str) -> bool:
+    """Make sure that a version is not worse than another; False where they were not tested on the same articles.
 
     Raises:
         TrackingError: it is.
     """
     now, before = (client.get_model_version(name, version) for version in (number, previous))
     if now.tags.get(TEST_PART) != before.tags.get(TEST_PART):
-        return
+        return False
     new, old = (client.get_run(str(version.run_id)).data.metrics for version in (now, before))
     for key in _GATE:
         if key in new and key in old and new[key] < old[key] - _TOLERANCE:
@@ -148,6 +149,7 @@ def _check_better(client: MlflowClient, name: str, number: str, previous: str) -
                 f"version {number} of {name} is worse than version {previous}: {key} is {new[key]:.3f}, it was "
                 f"{old[key]:.3f} on the same articles; --force promotes it all the same"
             )
+    return True
 
 
 def tracking_uri() -> str:

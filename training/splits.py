@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +15,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from .corpora import PRACTICE
-from .recipe import Split
+from .recipe import RecipeError, Split
 
 _SHINGLE = 5
 _PERMUTATIONS = 128
@@ -35,7 +35,7 @@ class Parts:
         return {name: [ids[row] for row in getattr(self, name)] for name in self.__slots__}
 
 
-def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
+def split(dataset: Dataset, settings: Split, seed: int, practice: Collection[str] = ()) -> Parts:
     """Part a dataset by whole groups of articles.
 
     The sentences of a public corpus are parted by themselves: as the corpus says, or, where it has no validation, into
@@ -46,13 +46,17 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
         dataset: rows with `training.corpora.FEATURES`.
         settings: shares and similarities.
         seed: decides chance.
+        practice: corpora that are learned from alone, and never measured on.
+
+    Raises:
+        RecipeError: articles are to be parted by dates, one of which cannot be read.
     """
     rows: dict[str, list[int]] = {"test": [], "validation": [], "train": []}
     corpora: dict[str, list[int]] = defaultdict(list)
     for row, (corpus, part) in enumerate(zip(dataset["corpus"], dataset["part"], strict=True)):
         if part == "validation":
             rows["validation"].append(row)
-        elif part == PRACTICE:
+        elif part == PRACTICE or corpus in practice:
             rows["train"].append(row)
         else:
             corpora["" if part is None else corpus].append(row)
@@ -62,7 +66,8 @@ def split(dataset: Dataset, settings: Split, seed: int) -> Parts:
             rows["train"] += members
         else:
             shares = {"test": 0.0 if corpus else settings.test, "validation": settings.validation}
-            for name, found in _parted(dataset.select(members), settings, shares, seed).items():
+            dated = settings.by == "date" and not corpus
+            for name, found in _parted(dataset.select(members), settings, shares, seed, dated).items():
                 rows[name] += [members[row] for row in found]
     rows["train"] = _apart(dataset, rows, settings)
     return Parts(*(tuple(sorted(rows[name])) for name in ("train", "validation", "test")))
@@ -83,19 +88,43 @@ def _apart(dataset: Dataset, rows: Mapping[str, list[int]], settings: Split) -> 
     return [row for row in rows["train"] if row not in near]
 
 
-def _parted(dataset: Dataset, settings: Split, shares: Mapping[str, float], seed: int) -> dict[str, list[int]]:
-    """Row numbers by part, groups drawn by chance or the latest first until each share is full."""
+def _parted(
+    dataset: Dataset, settings: Split, shares: Mapping[str, float], seed: int, dated: bool
+) -> dict[str, list[int]]:
+    """Row numbers by part, groups drawn by chance or the latest first until each share is full.
+
+    By chance a group that is too large for a part goes to another, and smaller ones fill it. By date it closes it, so
+    that no part has articles later than those of the one before; what has no date is learned from.
+    """
     members = groups(dataset, settings)
     order = [members[number] for number in np.random.default_rng(seed).permutation(len(members))]
-    if settings.by == "date":
-        dates = dataset["date"]
-        order.sort(key=lambda group: max(dates[row] or "" for row in group), reverse=True)
+    days = _days(dataset) if dated else [0] * len(dataset)
+    order.sort(key=lambda group: max(days[row] for row in group), reverse=True)
     rows: dict[str, list[int]] = {name: [] for name in (*shares, "train")}
-    room = {name: share * len(dataset) for name, share in shares.items()}
+    names, room = list(rows), {name: share * len(dataset) for name, share in shares.items()}
     for group in order:
-        part = next((name for name, size in room.items() if len(rows[name]) + len(group) / 2 < size), "train")
+        open_to = (name for name, size in room.items() if len(rows[name]) + len(group) / 2 < size)
+        undated = dated and not any(days[row] for row in group)
+        part = "train" if undated else next(open_to, "train")
         rows[part] += group
+        if dated:
+            room = {name: size for name, size in room.items() if names.index(name) >= names.index(part)}
     return rows
+
+
+def _days(dataset: Dataset) -> list[int]:
+    """The day of every row, 0 where it has none.
+
+    Raises:
+        RecipeError: a date cannot be read.
+    """
+    dates = dataset["date"]
+    days = [_day(text) for text in dates]
+    for row, (day, text) in enumerate(zip(days, dates, strict=True)):
+        if day is None and text:
+            found = f"{dataset['id'][row]} has {text!r}"
+            raise RecipeError(f"split.by: date: the article {found}, expected a date such as 2016-08-23")
+    return [day or 0 for day in days]
 
 
 def groups(dataset: Dataset, settings: Split) -> list[list[int]]:

@@ -209,9 +209,9 @@ def _tags(bundle: Bundle, report: Report, staged: Staged) -> dict[str, str]:
 
 
 def _test_part(report: Report) -> str:
-    """What tells whether two models were tested on the same articles."""
-    content = json.dumps([sorted(report.split["test"]), sorted(corpus["sha256"] for corpus in report.corpora)])
-    return hashlib.sha256(content.encode()).hexdigest()
+    """What tells whether two models were tested on the same articles with the same labels."""
+    tested = sorted(corpus["tested_sha256"] for corpus in report.corpora if corpus.get("tested_sha256"))
+    return hashlib.sha256(json.dumps(tested).encode()).hexdigest()
 
 
 def _params(bundle: Bundle, report: Report) -> dict[str, str]:

@@ -14,7 +14,7 @@ from .recipe import Recipe, RecipeError, load_recipe
 from .report import Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """A recipe with settings of its own.
 

@@ -34,6 +34,21 @@ def copy(linear_bundle, tmp_path):
     return edited(linear_bundle, tmp_path / "copy")
 
 
+def test_an_older_bundle_is_put_back_where_the_new_one_does_not_get_its_place(linear_bundle, copy, monkeypatch):
+    replace = type(copy).replace
+
+    def failing(path, target):
+        if path.name == "bundle":
+            raise OSError("no more room")
+        return replace(path, target)
+
+    monkeypatch.setattr(type(copy), "replace", failing)
+    with pytest.raises(OSError, match="no more room"):
+        write_bundle(copy, Bundle.open(linear_bundle).manifest, linear_bundle)
+    Bundle.open(copy)
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
 def test_round_trip(bundle, tmp_path):
     opened = Bundle.open(bundle)
     files = tmp_path / "files"

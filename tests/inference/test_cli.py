@@ -34,6 +34,40 @@ def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
 
+def test_what_nobody_foresaw_exits_2_with_its_traceback(news, capsys, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(Predictor, "load", broken)
+    assert run("predict", news, "--model", "m", "-o", "-") == 2
+    assert "out of luck" in capsys.readouterr().err
+
+
+def test_streams_that_are_closed_are_as_if_empty(linear_bundle, news, tmp_path):
+    command = [sys.executable, "-m", "inference", "predict", news, "--model", linear_bundle, "-o", tmp_path / "o.jsonl"]
+    shell = " ".join(map(str, command)) + " <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", shell], cwd=ROOT, check=False).returncode == 0
+    assert len(records_of(tmp_path / "o.jsonl")) == 2
+
+
+def test_show_does_not_write_over_its_article(linear_bundle, tmp_path, capsys):
+    article = tmp_path / "article.txt"
+    article.write_text("Russia praised Iran.", "utf-8")
+    assert run("show", article, "--model", linear_bundle, "--html", article) == 2
+    assert "is also the input" in capsys.readouterr().err
+    assert article.read_text("utf-8") == "Russia praised Iran."
+
+
+def test_a_pipe_is_not_replaced_and_a_link_leads_to_its_file(linear_bundle, news, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    assert run("predict", news, "--model", linear_bundle, "-o", tmp_path / "pipe.jsonl") == 2
+    assert "pipe.jsonl: cannot be written: it is no file" in capsys.readouterr().err
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    assert run("predict", news, "--model", linear_bundle, "-o", tmp_path / "link.jsonl") == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert len(records_of(tmp_path / "real.jsonl")) == 2
+
+
 def test_predict(bundle, news, tmp_path, capsys):
     assert run("predict", news, "--model", bundle, "-o", tmp_path / "out.jsonl", "--threads", 1) == 0
     captured = capsys.readouterr()

@@ -66,6 +66,19 @@ def test_several_files_are_one_network(records: str, tmp_path: Path):
     assert second.count == 2
 
 
+def test_a_directory_of_records_may_hold_the_network_too(records: str, tmp_path: Path):
+    write_graph(edges([str(tmp_path)]), str(tmp_path / "net.csv"))
+    assert edges([str(tmp_path)]) == edges([records])
+
+
+def test_a_record_without_an_id_goes_by_its_place(tmp_path: Path):
+    record = {"id": None, "stances": [{"source": "Iran", "target": "Russia", "label": "support", "score": 0.5}]}
+    path = tmp_path / "out.jsonl"
+    path.write_text(json.dumps(record) + "\n", "utf-8")
+    (edge,) = edges([str(path)])
+    assert edge.articles == [f"{path}, line 1"]
+
+
 def test_records_may_be_compressed_and_in_directories(records: str, tmp_path: Path):
     (tmp_path / "parts.jsonl").mkdir()
     for number, (record, ending) in enumerate(zip(RECORDS, OUTPUTS, strict=False)):

@@ -117,6 +117,20 @@ def test_json_lines_of_windows(tmp_path):
     ]
 
 
+def test_two_columns_of_texts_are_refused(tmp_path: Path):
+    path = tmp_path / "news.csv"
+    path.write_text("id,text,text\n1,Iran,Russia\n", "utf-8")
+    with pytest.raises(InputError, match="line 1: 2 columns `text`, expected one"):
+        list(read_rows(str(path)))
+
+
+def test_keys_of_lines_without_a_text_are_told_whatever_columns_are_read(tmp_path: Path):
+    path = tmp_path / "news.jsonl"
+    path.write_text('{"body": "Iran"}\n', "utf-8")
+    with pytest.raises(InputError, match="no column `text`; found body"):
+        list(read_rows(str(path), columns=["id", "text"]))
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("a.jsonl", b'{"body": "x", "id": 1}'), ("a.csv", b"body,id\nx,1\n"), ("b.csv", "\ufeffbody,id\n".encode())],

@@ -38,6 +38,13 @@ def test_a_single_task_is_scored_in_this_process():
     assert workers() == []
 
 
+def test_no_more_workers_are_begun_than_there_are_tasks():
+    done = scored(tasks(rows(3), 1, 1), Quick(), LINES, 16)
+    next(done)
+    assert len(workers()) <= 3
+    assert len(list(done)) == 2
+
+
 def test_few_tasks_are_taken_ahead_and_records_come_in_order():
     taken = 0
 

@@ -96,6 +96,18 @@ def test_a_stance_may_quote_the_title():
         ({"stance": {"source": "Monday"}}, "the source 'Monday' is not among the mentions in `actors`"),
         ({"stance": {"target": "Russia"}}, "source and target are both 'Russia'"),
         ({"stance": {"label": None}}, "`stances`: found None as `label`, expected a string"),
+        (
+            {
+                "text": "Russia struck Syria. Then Iran spoke up.",
+                "actors": [{"mention": name, "name": name} for name in ("Russia", "Iran")],
+                "stance": {
+                    "sentence": "Russia struck Syria. Then Iran spoke up.",
+                    "source": "Iran",
+                    "target": "Russia",
+                },
+            },
+            "no single sentence of 'Russia struck Syria. Then Iran spoke up.' names both 'Iran' and 'Russia'",
+        ),
     ],
 )
 def test_labels_that_do_not_fit_are_explained(changes: dict[str, Any], expected: str):

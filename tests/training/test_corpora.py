@@ -135,6 +135,15 @@ def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path):
         load(tmp_path / "a.xlsx")
 
 
+def test_rows_without_ids_in_files_of_one_name_are_refused(tmp_path: Path):
+    content = {key: value for key, value in row("a").items() if key != "id"}
+    for year in ("2020", "2021"):
+        (tmp_path / year).mkdir()
+    files = tuple(write_jsonl(tmp_path / year / "a.jsonl", [content]) for year in ("2020", "2021"))
+    with pytest.raises(CorpusError, match=r"the id 'a\.jsonl, line 1' was there before, at .*2020"):
+        load(*files)
+
+
 def test_two_corpora_may_use_one_id(tmp_path: Path):
     path = write_jsonl(tmp_path / "a.jsonl", [row("a")])
     both = load_corpora([Corpus(name="one", files=(path,)), Corpus(name="two", files=(path,))], TOPICS, FINDER)

@@ -85,6 +85,11 @@ def test_a_title_may_have_the_one_leaning_of_its_text(labels: list[str], all_act
     np.testing.assert_array_equal(filled.stances[2:], plain.stances[2:])
 
 
+def test_a_title_of_an_article_without_labelled_stances_has_none():
+    row = _row("It rained.", title=SENTENCE, stances=None)
+    assert set(_classes(row, titles=True).values()) == {UNLABELLED}
+
+
 def test_a_stance_that_quotes_the_title_labels_it():
     row = _row("It rained.", title=SENTENCE, stances=[("Russia", "Iran", "support")], field="title")
     assert _classes(row) == {("Russia", "Iran"): SUPPORT, ("Iran", "Russia"): UNLABELLED}
@@ -217,8 +222,8 @@ def _row(
     }  # fmt: skip
 
 
-def _classes(row: Row) -> dict[tuple[str, str], int]:
-    example = to_examples(dataset([row]), HEADS, COUNTRIES)[0]
+def _classes(row: Row, titles: bool = False) -> dict[tuple[str, str], int]:
+    example = to_examples(dataset([row]), HEADS, COUNTRIES, titles)[0]
     pairs = [(pair.source, pair.target) for pair in example.document.pairs]
     assert len(pairs) == len(set(pairs)) == 2
     return dict(zip(pairs, example.stances.tolist(), strict=True))

@@ -97,6 +97,12 @@ def test_a_head_that_is_weighed_and_that_nobody_knows_is_named(recipe: Path):
         check_heads(prepare(load_recipe(recipe)).train, HEADS, load_recipe(recipe, sets))
 
 
+def test_articles_of_one_event_leave_none_to_validate_on(tmp_path: Path):
+    rows = [{**row, "event": "a summit"} for row in articles(60)]
+    with pytest.raises(RecipeError, match="none of 60 articles is left to validate on; events and near-duplicates"):
+        prepare(load_recipe(write_recipe(tmp_path, rows)))
+
+
 def test_a_number_of_articles_is_drawn_by_the_seed(recipe: Path):
     ids = [prepare(load_recipe(recipe, ["articles=25", f"seed={seed}"])).dataset["id"] for seed in (1, 1, 2)]
     assert len(ids[0]) == 25

@@ -71,6 +71,34 @@ def test_files_of_a_corpus_that_the_bundle_was_trained_on_are_parted_as_its_run_
     assert _judged(capsys, bundle, "--corpus", "mine", "--files", path, "--split", "all")["articles"] == 60
 
 
+def test_new_files_under_the_name_of_an_old_corpus_are_judged_whole(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    new = [{**row, "id": f"new-{row['id']}"} for row in articles(90)[60:]]
+    found = _judged(capsys, bundle, "--files", str(write_jsonl(tmp_path / "mine.jsonl", new)))
+    assert found["articles"] == 30
+
+
+def test_articles_that_the_model_learned_from_are_warned_of(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    path = str(write_jsonl(tmp_path / "other.jsonl", articles(60)))
+    _judged(capsys, bundle, "--files", path)
+    learned = len(Report.of(bundle).split["train"])
+    assert f"{learned} of 60 articles have ids of articles that the model learned from" in caplog.text
+    assert main(["evaluate", str(bundle.path), "--files", path, "--split", "foo"]) == 2
+    assert "no split 'foo'; it has train, validation, test, all" in capsys.readouterr().err
+
+
+def test_old_and_new_rows_of_one_corpus_are_not_mixed(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    new = [{**row, "id": f"new-{row['id']}"} for row in articles(70)[60:]]
+    path = write_jsonl(tmp_path / "mine.jsonl", [*articles(60), *new])
+    assert main(["evaluate", str(bundle.path), "--files", str(path)]) == 2
+    assert "corpus mine: 60 of 70 rows have ids of the corpus of that name" in capsys.readouterr().err
+
+
 def test_labels_may_lie_in_a_file_of_their_own(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     rows = articles(30)
     texts = write_csv(tmp_path / "texts.csv", [{"id": row["id"], "text": row["text"]} for row in rows])

@@ -168,7 +168,7 @@ def test_promoting_moves_the_champion(versions: object, store: str) -> None:
     first = promote("detente", "1")
     assert (first.version, first.alias, first.previous) == ("1", "champion", None)
     second = promote("detente")
-    assert (second.version, second.previous) == ("2", "1")
+    assert (second.version, second.previous, second.compared) == ("2", "1", True)
     assert str(client.get_model_version_by_alias("detente", "champion").version) == "2"
     assert client.get_registered_model("detente").aliases.keys() == {"candidate", "champion"}
 
@@ -186,6 +186,19 @@ def test_a_worse_version_is_promoted_by_force_alone(versions: tuple[LoggedRun, L
         assert promote("detente", "2", force=True).version == "2"
     finally:
         client.log_metric(run, key, before)
+
+
+def test_a_version_that_was_tested_on_other_articles_is_promoted_without_comparison(
+    versions: object, store: str
+) -> None:
+    client = MlflowClient(store)
+    promote("detente", "1")
+    before = client.get_model_version("detente", "2").tags[registry.TEST_PART]
+    client.set_model_version_tag("detente", "2", registry.TEST_PART, "others")
+    try:
+        assert not promote("detente", "2").compared
+    finally:
+        client.set_model_version_tag("detente", "2", registry.TEST_PART, before)
 
 
 @pytest.mark.parametrize(("name", "version"), [("detente", "99"), ("detente", "nobody"), ("other", "1")])

@@ -6,7 +6,7 @@ import pytest
 from datasets import Dataset
 
 from training.corpora import PRACTICE
-from training.recipe import Split
+from training.recipe import RecipeError, Split
 from training.splits import Parts, groups, split
 
 from .rows import Row, dataset
@@ -93,6 +93,30 @@ def test_by_date_the_latest_are_in_test_and_undated_ones_are_learned_from():
     assert sorted(order[row] for row in parts.test) == [16, 17, 18, 19]
     assert sorted(order[row] for row in parts.validation) == [12, 13, 14, 15]
     assert order.index(0) in parts.train
+
+
+def test_by_date_no_part_has_articles_later_than_those_of_the_part_before():
+    """The largest event does not fit where its turn comes."""
+    rows = _stories(60)
+    for year, row in enumerate(rows, start=1950):
+        row["date"] = f"{year}-01-01"
+        row["event"] = "a long war" if 1985 <= year < 2004 else None
+    parts = split(dataset(rows), Split(by="date", validation=0.15, test=0.15), 0)
+    assert min(parts.test) > max(parts.validation) > min(parts.validation) > max(parts.train)
+
+
+def test_by_date_a_date_that_cannot_be_read_is_refused():
+    rows = [{**row, "date": "03/12/2004"} for row in _stories(20)]
+    with pytest.raises(RecipeError, match="the article s0 has '03/12/2004', expected a date such as 2016-08-23"):
+        split(dataset(rows), Split(by="date"), 0)
+
+
+def test_what_is_only_practised_on_is_all_learned_from():
+    rows = [{**row, "corpus": f"c{number % 2}"} for number, row in enumerate(_stories(40))]
+    parts = split(dataset(rows), DEFAULT, 0, practice=["c1"])
+    assert set(range(1, 40, 2)) < set(parts.train)
+    assert parts.validation
+    assert parts.test
 
 
 def test_the_seed_decides():

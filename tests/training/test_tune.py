@@ -13,6 +13,8 @@ from training.tune import quality, trials
 
 from .rows import articles, write_recipe
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Bundle, bool]]:
@@ -49,6 +51,11 @@ def test_the_best_on_validation_is_taken_and_registered_alone(
     assert len(logged) == 6, "finished trials are not trained again"
     assert main([*command, "--set", "seed=4", "--out", str(out)]) == 0
     assert len(logged) == 11, "those of other settings are"
+
+
+def test_trials_of_an_encoder_can_be_told_apart():
+    tried = trials(ROOT / "configs" / "default.yaml", ["trainer.epochs=2,3"], [], Path("trials"))
+    assert [trial.recipe.trainer.epochs for trial in dict.fromkeys(tried) if trial.recipe.trainer] == [2, 3]
 
 
 @pytest.mark.parametrize("tried", ["model.topic_ngrams", "model.topic_ngrams=2", "model.topic_ngrams=,"])
