@@ -97,6 +97,11 @@ def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise BundleError(f"{uri}: an MLflow URI needs `pip install mlflow`") from None
+    database = mlflow.get_tracking_uri().partition("sqlite:///")[2].partition("?")[0]
+    if database and not Path(database).exists():  # MLflow would make an empty one
+        raise BundleError(
+            f"{uri}: there is no {database} with MLflow's runs here; MLFLOW_TRACKING_URI names another place"
+        )
     try:
         with mlflow_settings():
             model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=_scratch()))
