@@ -32,7 +32,7 @@ from .articles import fit_records
 from .behaviour import CASES, behave, load_cases
 from .card import model_card
 from .catalogue import Catalogue, CatalogueError, Use, check_use, entry, load_catalogue
-from .corpora import load_corpora
+from .corpora import PRACTICE, load_corpora
 from .curves import curves
 from .evaluate import Metrics, evaluate
 from .examples import to_examples
@@ -157,9 +157,8 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     teachers = [_teacher(name, catalogue, recipe.purpose) for name in recipe.teachers]
     topics, lexicon = load_taxonomy(recipe.taxonomy).labels, load_lexicon(recipe.actors)
     dataset = load_corpora(recipe.corpora, topics, ActorFinder(lexicon.forms), skip_bad_rows, catalogue)
-    if recipe.articles is not None and recipe.articles < len(dataset):
-        chosen = np.random.default_rng(recipe.seed).choice(len(dataset), recipe.articles, replace=False)
-        dataset = dataset.select(sorted(int(row) for row in chosen))
+    if recipe.articles is not None:
+        dataset = _drawn(dataset, recipe.articles, recipe.seed)
     auxiliary = {corpus.name for corpus in recipe.corpora if corpus.auxiliary_epochs is not None}
     parts = split(dataset, recipe.split, recipe.seed, auxiliary)
     if not parts.validation:
@@ -175,6 +174,16 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
     if not (heads := kept_heads(train, learned)):
         raise LabelError("only corpora with `auxiliary_epochs` have labels, none that the model is for")
     return Data(topics, learned, heads, lexicon, dataset, parts, train, validation, test, teachers, catalogue)
+
+
+def _drawn(dataset: Dataset, number: int, seed: int) -> Dataset:
+    """So many articles, or all if there are fewer, and whatever is only practised on."""
+    practised = np.array([part == PRACTICE for part in dataset["part"]])
+    articles = np.flatnonzero(~practised)
+    if number >= len(articles):
+        return dataset
+    chosen = np.random.default_rng(seed).choice(articles, number, replace=False)
+    return dataset.select(np.sort(np.concatenate([chosen, np.flatnonzero(practised)])))
 
 
 def _examples(

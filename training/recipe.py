@@ -113,7 +113,7 @@ class Recipe(Settings):
     corpora: tuple[Corpus, ...] = Field(min_length=1)
     """What is learned from."""
     articles: int | None = Field(default=None, ge=20)
-    """Articles of all corpora that are used at most, drawn by the seed; null uses all."""
+    """Articles of all corpora that are used at most, drawn by the seed, and all patterns; null uses all."""
     min_positives: int = Field(default=5, ge=1)
     """Training positives that every label must have."""
     split: Split = Split()

@@ -67,7 +67,7 @@ def test_several_files_are_one_network(records: str, tmp_path: Path):
 
 
 def test_a_directory_of_records_may_hold_the_network_too(records: str, tmp_path: Path):
-    write_graph(edges([str(tmp_path)]), str(tmp_path / "net.csv"))
+    write_graph(str(tmp_path / "net.csv"), edges([str(tmp_path)]), 5)
     assert edges([str(tmp_path)]) == edges([records])
 
 

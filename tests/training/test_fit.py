@@ -109,6 +109,17 @@ def test_a_number_of_articles_is_drawn_by_the_seed(recipe: Path):
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_patterns_are_not_drawn_but_kept(tmp_path: Path):
+    recipe = write_recipe(tmp_path, articles(60))
+    corpora = "corpora=[{name: mine, files: [articles.jsonl], licence: CC0}, {name: patterns}]"
+    few, all_ = (
+        [corpus == "patterns" for corpus in prepare(load_recipe(recipe, [corpora, *more])).dataset["corpus"]]
+        for more in (["articles=25"], [])
+    )
+    assert (len(few) - sum(few), len(all_) - sum(all_)) == (25, 60)
+    assert sum(few) == sum(all_) > 0
+
+
 def test_a_run_makes_a_bundle_with_its_report(recipe: Path, tmp_path: Path):
     bundle = run(load_recipe(recipe), tmp_path / "out")
     report = Report.of(Bundle.open(tmp_path / "out"))
