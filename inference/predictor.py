@@ -23,7 +23,7 @@ from .threads import single_products
 BUFFER_ARTICLES = 256
 """Articles that are sorted and scored together, fewer where they are long; see `scorer.groups`."""
 
-MOST_CHARACTERS = 1_000_000
+MOST_CHARACTERS = 6_000_000
 """Characters of an article, title and text together: what is longer is no article, and its states would fill memory."""
 
 Input = Article | Mapping[str, Any] | ArticleError

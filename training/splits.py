@@ -93,8 +93,9 @@ def _parted(
 ) -> dict[str, list[int]]:
     """Row numbers by part, groups drawn by chance or the latest first until each share is full.
 
-    By chance a group that is too large for a part goes to another, and smaller ones fill it. By date it closes it, so
-    that no part has articles later than those of the one before; what has no date is learned from.
+    By chance a group that is too large for a part goes to another, and smaller ones fill it. By date it closes it,
+    unless nothing else is there, so that no part has articles later than those of the one before; what has no date is
+    learned from.
     """
     members = groups(dataset, settings)
     order = [members[number] for number in np.random.default_rng(seed).permutation(len(members))]
@@ -103,7 +104,11 @@ def _parted(
     rows: dict[str, list[int]] = {name: [] for name in (*shares, "train")}
     names, room = list(rows), {name: share * len(dataset) for name, share in shares.items()}
     for group in order:
-        open_to = (name for name, size in room.items() if len(rows[name]) + len(group) / 2 < size)
+        open_to = (
+            name
+            for name, size in room.items()
+            if len(rows[name]) + len(group) / 2 < size or (dated and size and not rows[name])
+        )
         undated = dated and not any(days[row] for row in group)
         part = "train" if undated else next(open_to, "train")
         rows[part] += group

@@ -132,7 +132,7 @@ def test_a_worker_that_is_killed_exits_2_and_the_run_goes_on(tmp_path, monkeypat
     command = ["predict", path, "--model", "m", "-o", tmp_path / "out.jsonl", "--part-rows", 2, "--workers", 2]
     monkeypatch.setattr(Predictor, "load", lambda *_, **__: Quick(partial(killed_at, "9")))
     assert run(*command) == 2
-    assert capsys.readouterr().err == "error: a process that scores was killed or ran out of memory; --resume goes on\n"
+    assert capsys.readouterr().err.startswith("error: a process that scores was killed or ran out of memory; a run ")
     monkeypatch.setattr(Predictor, "load", lambda *_, **__: Quick())
     assert run(*command) == 2
     assert "--resume goes on with it" in capsys.readouterr().err
