@@ -29,7 +29,6 @@ from .writing import Format
 _HELD = 3
 """Tasks of a worker at most: one that it works on, and two so that it never waits for the reader."""
 
-
 _KILLED = "a process that scores was killed or ran out of memory; a run from files to files goes on with --resume"
 
 

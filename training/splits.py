@@ -91,29 +91,34 @@ def _apart(dataset: Dataset, rows: Mapping[str, list[int]], settings: Split) -> 
 def _parted(
     dataset: Dataset, settings: Split, shares: Mapping[str, float], seed: int, dated: bool
 ) -> dict[str, list[int]]:
-    """Row numbers by part, groups drawn by chance or the latest first until each share is full.
-
-    By chance a group that is too large for a part goes to another, and smaller ones fill it. By date it closes it,
-    unless nothing else is there, so that no part has articles later than those of the one before; what has no date is
-    learned from.
-    """
+    """Row numbers by part, groups drawn by chance or the latest first."""
     members = groups(dataset, settings)
     order = [members[number] for number in np.random.default_rng(seed).permutation(len(members))]
-    days = _days(dataset) if dated else [0] * len(dataset)
-    order.sort(key=lambda group: max(days[row] for row in group), reverse=True)
-    rows: dict[str, list[int]] = {name: [] for name in (*shares, "train")}
-    names, room = list(rows), {name: share * len(dataset) for name, share in shares.items()}
+    room = {name: share * len(dataset) for name, share in shares.items()}
+    return _latest_first(order, _days(dataset), room) if dated else _by_chance(order, room)
+
+
+def _by_chance(order: Sequence[list[int]], room: Mapping[str, float]) -> dict[str, list[int]]:
+    """Groups in this order until each part is full; one that does not fit into a part goes on to the next."""
+    rows: dict[str, list[int]] = {name: [] for name in (*room, "train")}
     for group in order:
-        open_to = (
-            name
-            for name, size in room.items()
-            if len(rows[name]) + len(group) / 2 < size or (dated and size and not rows[name])
-        )
-        undated = dated and not any(days[row] for row in group)
-        part = "train" if undated else next(open_to, "train")
+        part = next((name for name, size in room.items() if len(rows[name]) + len(group) / 2 < size), "train")
         rows[part] += group
-        if dated:
-            room = {name: size for name, size in room.items() if names.index(name) >= names.index(part)}
+    return rows
+
+
+def _latest_first(order: Sequence[list[int]], days: Sequence[int], room: Mapping[str, float]) -> dict[str, list[int]]:
+    """Groups by date, so that no part has any later than those of the part before; what has no date is learned from.
+
+    A group that does not fit into a part closes it, unless nothing else is there.
+    """
+    rows: dict[str, list[int]] = {name: [] for name in (*room, "train")}
+    left = [name for name, size in room.items() if size]
+    for group in sorted(order, key=lambda group: max(days[row] for row in group), reverse=True):
+        dated = any(days[row] for row in group)
+        while dated and left and rows[left[0]] and len(rows[left[0]]) + len(group) / 2 >= room[left[0]]:
+            left.pop(0)
+        rows[left[0] if dated and left else "train"] += group
     return rows
 
 
