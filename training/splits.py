@@ -108,7 +108,7 @@ def _by_chance(order: Sequence[list[int]], room: Mapping[str, float]) -> dict[st
 
 
 def _latest_first(order: Sequence[list[int]], days: Sequence[int], room: Mapping[str, float]) -> dict[str, list[int]]:
-    """Groups by date, so that no part has any later than those of the part before; what has no date is learned from.
+    """Groups by their last dates, so that none ends later than one of the part before; what has none is learned from.
 
     A group that does not fit into a part closes it, unless nothing else is there.
     """
