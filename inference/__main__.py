@@ -27,14 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the command line, by default the process's own.
 
     Returns:
-        The exit code: 0 when all went well, 1 when some articles failed, 2 when nothing could be done.
+        The exit code: 0 when all went well, 1 when some articles failed, 2 when nothing could be done or something went
+        wrong that nobody foresaw, 130 after an interrupt, 141 where the reader of the output went away.
     """
+    closed = sys.stdout is None
     for stream in ("stdin", "stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed by whoever began this process
             setattr(sys, stream, Path(os.devnull).open("r" if stream == "stdin" else "w"))  # noqa: SIM115
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
+        if closed and getattr(options, "output", None) == "-":
+            raise InputError("-: standard output is closed")
         code: int = options.command(options)
         sys.stdout.flush()
         return code

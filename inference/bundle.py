@@ -123,12 +123,12 @@ def write_bundle(
         if check is not None:
             check(bundle)
         old = Path(temporary) / "old"
-        if directory.exists():
-            directory.replace(old)
         try:
+            if directory.exists():
+                directory.replace(old)
             fresh.replace(directory)
         except BaseException:
-            if old.exists():
+            if old.exists() and not directory.exists():
                 old.replace(directory)
             raise
     return Bundle(directory, bundle.manifest, bundle.digest)

@@ -86,8 +86,8 @@ def registered_as(bundle: Path) -> tuple[str | None, str | None]:
 
 def _scratch() -> str:
     """A folder that is there until the process ends."""
-    folder = mkdtemp(prefix="detente-")
-    atexit.register(rmtree, folder, ignore_errors=True)
+    folder, owner = mkdtemp(prefix="detente-"), os.getpid()
+    atexit.register(lambda: os.getpid() == owner and rmtree(folder, ignore_errors=True))  # not where a fork of it ends
     return folder
 
 
@@ -97,7 +97,9 @@ def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise BundleError(f"{uri}: an MLflow URI needs `pip install mlflow`") from None
-    database = mlflow.get_tracking_uri().partition("sqlite:///")[2].partition("?")[0]
+    stores = {"models": mlflow.get_registry_uri, "runs": mlflow.get_tracking_uri}  # others are places of their own
+    store = stores.get(uri.partition(":")[0], str)()
+    database = store.partition("sqlite:///")[2].partition("?")[0]
     if database and not Path(database).exists():  # MLflow would make an empty one
         raise BundleError(
             f"{uri}: there is no {database} with MLflow's runs here; MLFLOW_TRACKING_URI names another place"

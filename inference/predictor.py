@@ -107,6 +107,7 @@ class Predictor:
 
         Raises:
             BundleError: it has been replaced or altered since.
+            InputError: the model is not for this device.
         """
         if "_scorer" not in self.__dict__:
             digest = Bundle.open(self.bundle.path).digest
@@ -132,6 +133,7 @@ class Predictor:
 
         Raises:
             BundleError: the bundle has been replaced or altered since it was opened and before anything was scored.
+            InputError: the model is not for this device.
         """
         self.ready()
         prepared = (self._prepared(row, item) for row, item in enumerate(articles, start=first))

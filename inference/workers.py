@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -100,38 +100,39 @@ def scored(work: Iterable[Task], predictor: Predictor, format: Format, workers: 
 
     Raises:
         WorkerError: a process was killed, by lack of memory or otherwise.
+        Exception: whatever else stopped one, with a note of where.
     """
     left = iter(work)
-    head = list(islice(left, max(2, workers)))
-    left, workers = chain(head, left), min(workers, len(head))
-    if workers < 2:
+    head = list(islice(left, 2))
+    left = chain(head, left)
+    if workers == 1 or len(head) < 2:
         predictor.ready()
         yield from (score(predictor, format, task) for task in left)
         return
     theirs = predictor.with_threads(predictor.threads or max(1, cores() // workers))
     with ExitStack() as ends:
-        crew = []
-        for _ in range(workers):
-            crew.append(_Worker(theirs, format))
-            ends.callback(crew[-1].end)
-        for job in _in_order(left, crew, predictor, format):
+        crew: list[_Worker] = []
+        held: deque[_Job] = deque()
+        for task in left:
+            if len(crew) < workers and all(worker.jobs for worker in crew):
+                crew.append(_Worker(theirs, format))
+                ends.callback(crew[-1].end)
+            held.append(_given(task, crew, predictor, format))
+            _collect(crew, 0)
+            while held and (held[0].outcome is not None or len(held) >= workers * _HELD):
+                yield _result(held.popleft(), crew)
+        for job in held:
             yield _result(job, crew)
 
 
-def _in_order(work: Iterable[Task], crew: Sequence[_Worker], predictor: Predictor, format: Format) -> Iterator[_Job]:
-    """Jobs in the order of their tasks, the first when it is done or as many are held as may be."""
-    held: deque[_Job] = deque()
-    for task in work:
-        held.append(_Job(task))
-        freest = min(crew, key=lambda worker: len(worker.jobs))
-        try:
-            freest.give(held[-1])
-        except RecursionError:  # JSON can be nested deeper than what is sent to another process
-            held[-1].outcome = score(predictor.ready(), format, task)
-        _collect(crew, 0)
-        while held and (held[0].outcome is not None or len(held) >= len(crew) * _HELD):
-            yield held.popleft()
-    yield from held
+def _given(task: Task, crew: Sequence[_Worker], predictor: Predictor, format: Format) -> _Job:
+    """The job of a task, given to the worker that has least to do."""
+    job = _Job(task)
+    try:
+        min(crew, key=lambda worker: len(worker.jobs)).give(job)
+    except RecursionError:  # JSON can be nested deeper than what is sent to another process
+        job.outcome = score(predictor.ready(), format, task)
+    return job
 
 
 def _result(job: _Job, crew: Sequence[_Worker]) -> Scored:

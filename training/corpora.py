@@ -180,16 +180,15 @@ def _example(row: Row, corpus: str, topics: Sequence[str], finder: ActorFinder, 
     """
     if isinstance(row.content, ArticleError):
         raise row.content
-    article = Article.from_mapping({**row.content, "actors": None}, row.place)
+    article = Article.from_mapping({**row.content, "actors": None}, Path(row.place).name)
     if not article.text.strip():
         raise AnnotationError("`text` is empty")
-    id = article.id if "id" in row.content else Path(row.place).name
-    if id in seen:
-        raise AnnotationError(f"the id {id!r} was there before, at {seen[id]}")
-    seen[id] = row.place
+    if article.id in seen:
+        raise AnnotationError(f"the id {article.id!r} was there before, at {seen[article.id]}")
+    seen[article.id] = row.place
     event = row.content.get("event")
     return {
-        "id": f"{corpus}/{id}",
+        "id": f"{corpus}/{article.id}",
         "corpus": corpus,
         "event": None if event is None else str(event),
         "date": article.date,

@@ -161,10 +161,11 @@ def prepare(recipe: Recipe, skip_bad_rows: bool = False) -> Data:
         dataset = _drawn(dataset, recipe.articles, recipe.seed)
     auxiliary = {corpus.name for corpus in recipe.corpora if corpus.auxiliary_epochs is not None}
     parts = split(dataset, recipe.split, recipe.seed, auxiliary)
-    if not parts.validation:
+    if not (parts.train and parts.validation):
         raise RecipeError(
-            f"{recipe.name}: none of {len(dataset)} articles is left to validate on; events and near-duplicates stay "
-            "together (`event`, split.same_event, split.near_duplicate), and split.validation is their share"
+            f"{recipe.name}: of {len(dataset)} articles {len(parts.train)} are left to learn from and "
+            f"{len(parts.validation)} to validate on; events and near-duplicates stay together (`event`, "
+            "split.same_event, split.near_duplicate)"
         )
     train = _examples(dataset.select(parts.train), topics, lexicon, recipe.corpora, titles=True)
     held = (parts.validation, parts.test)

@@ -98,7 +98,7 @@ def _part(
         read: reads those.
 
     Raises:
-        CorpusError: the corpus has no such split, no row in it, or files have both rows of the run and others.
+        CorpusError: the corpus has no such split, or no row in it.
     """
     name = corpus.name
     if split == "all":
@@ -113,14 +113,11 @@ def _part(
     if corpus.files:
         run = {id for ids in report.split.values() for id in ids}
         known = sum(id in run for id in rows["id"])
-        if not known and split == "test":
+        if not known:
             _warn_of_learned(rows["id"], report)
             return rows
         if known < len(rows):
-            raise CorpusError(
-                f"corpus {name}: {known} of {len(rows)} rows have ids of the corpus of that name that the model was "
-                f"trained from; give the others to --files alone, or all a --corpus of another name"
-            )
+            LOG.warning("%d of %d rows are in no part of the model's run: left out", len(rows) - known, len(rows))
     chosen = [row for row, id in enumerate(rows["id"]) if id in drawn]
     if not chosen:
         raise CorpusError(f"corpus {name}: none of its {len(rows)} rows is in the part {split!r} of the model's run")

@@ -239,7 +239,7 @@ def _explained(path: Path, problem: ErrorDetails) -> str:
     if problem["type"] == "missing":
         return f"{path}: {key}: missing"
     if problem["type"].startswith("union_tag"):
-        families, found = "one of linear, embedding, encoder", problem["input"].get("family")
+        families, found = f"one of {', '.join(_FAMILIES)}", problem["input"].get("family")
         told = f"missing; {families}" if found is None else f"expected {families} (found {found!r:.60})"
         return f"{path}: {key}.family: {told}"
     found = "" if isinstance(problem["input"], Mapping | Settings) else f" (found {problem['input']!r:.60})"

@@ -140,16 +140,18 @@ def _is_better(client: MlflowClient, name: str, number: str, previous: str) -> b
         TrackingError: it is.
     """
     now, before = (client.get_model_version(name, version) for version in (number, previous))
-    if now.tags.get(TEST_PART) != before.tags.get(TEST_PART):
+    part = now.tags.get(TEST_PART)
+    if part is None or part != before.tags.get(TEST_PART):
         return False
     new, old = (client.get_run(str(version.run_id)).data.metrics for version in (now, before))
-    for key in _GATE:
-        if key in new and key in old and new[key] < old[key] - _TOLERANCE:
+    shared = [key for key in _GATE if key in new and key in old]
+    for key in shared:
+        if new[key] < old[key] - _TOLERANCE:
             raise TrackingError(
                 f"version {number} of {name} is worse than version {previous}: {key} is {new[key]:.3f}, it was "
                 f"{old[key]:.3f} on the same articles; --force promotes it all the same"
             )
-    return True
+    return bool(shared)
 
 
 def tracking_uri() -> str:

@@ -47,7 +47,7 @@ class Report:
         libraries: versions.
         encoder: name, digest and number of parameters, None for the linear family.
         precision: which was `chosen`, `fp32` or `int8`, and how they compare, as `training.parity` gives it.
-        corpora: name, licence, articles, label counts and digest of each.
+        corpora: name, licence, articles, label counts and digest of each, and the digest of its test part.
         split: article ids of each part.
         epochs: what was measured in each epoch.
         seconds: time of each stage, in seconds.

@@ -54,10 +54,10 @@ def split(dataset: Dataset, settings: Split, seed: int, practice: Collection[str
     rows: dict[str, list[int]] = {"test": [], "validation": [], "train": []}
     corpora: dict[str, list[int]] = defaultdict(list)
     for row, (corpus, part) in enumerate(zip(dataset["corpus"], dataset["part"], strict=True)):
-        if part == "validation":
-            rows["validation"].append(row)
-        elif part == PRACTICE or corpus in practice:
+        if part == PRACTICE or corpus in practice:
             rows["train"].append(row)
+        elif part == "validation":
+            rows["validation"].append(row)
         else:
             corpora["" if part is None else corpus].append(row)
     validated = {dataset["corpus"][row] for row in rows["validation"]}
@@ -110,7 +110,8 @@ def _by_chance(order: Sequence[list[int]], room: Mapping[str, float]) -> dict[st
 def _latest_first(order: Sequence[list[int]], days: Sequence[int], room: Mapping[str, float]) -> dict[str, list[int]]:
     """Groups by their last dates, so that none ends later than one of the part before; what has none is learned from.
 
-    A group that does not fit into a part closes it, unless nothing else is there.
+    A group that does not fit into a part closes it, unless nothing else is there: then the part is larger than its
+    share.
     """
     rows: dict[str, list[int]] = {name: [] for name in (*room, "train")}
     left = [name for name, size in room.items() if size]

@@ -197,10 +197,11 @@ def _tags(bundle: Bundle, report: Report, staged: Staged) -> dict[str, str]:
         "bundle_digest": bundle.digest,
         "code": staged.package,
         "purpose": report.recipe["purpose"],
-        TEST_PART: _test_part(report),
         "mlflow.source.name": "python -m training",
         "mlflow.source.type": "LOCAL",
     }
+    if (tested := _test_part(report)) is not None:
+        tags[TEST_PART] = tested
     if report.commit is not None:
         tags |= {"git_commit": report.commit, "mlflow.source.git.commit": report.commit.rstrip("+")}
     for corpus in report.corpora:
@@ -208,10 +209,10 @@ def _tags(bundle: Bundle, report: Report, staged: Staged) -> dict[str, str]:
     return tags
 
 
-def _test_part(report: Report) -> str:
-    """What tells whether two models were tested on the same articles with the same labels."""
+def _test_part(report: Report) -> str | None:
+    """What tells whether two models were tested on the same articles with the same labels; None where on none."""
     tested = sorted(corpus["tested_sha256"] for corpus in report.corpora if corpus.get("tested_sha256"))
-    return hashlib.sha256(json.dumps(tested).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(tested).encode()).hexdigest() if tested else None
 
 
 def _params(bundle: Bundle, report: Report) -> dict[str, str]:

@@ -48,6 +48,9 @@ def test_streams_that_are_closed_are_as_if_empty(linear_bundle, news, tmp_path):
     shell = " ".join(map(str, command)) + " <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", shell], cwd=ROOT, check=False).returncode == 0
     assert len(records_of(tmp_path / "o.jsonl")) == 2
+    shell = shell.replace(str(tmp_path / "o.jsonl"), "-").replace("2>&-", "")
+    done = subprocess.run(["sh", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: -: standard output is closed\n")
 
 
 def test_show_does_not_write_over_its_article(linear_bundle, tmp_path, capsys):

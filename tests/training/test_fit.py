@@ -99,7 +99,7 @@ def test_a_head_that_is_weighed_and_that_nobody_knows_is_named(recipe: Path):
 
 def test_articles_of_one_event_leave_none_to_validate_on(tmp_path: Path):
     rows = [{**row, "event": "a summit"} for row in articles(60)]
-    with pytest.raises(RecipeError, match="none of 60 articles is left to validate on; events and near-duplicates"):
+    with pytest.raises(RecipeError, match="of 60 articles 60 are left to learn from and 0 to validate on; events"):
         prepare(load_recipe(write_recipe(tmp_path, rows)))
 
 

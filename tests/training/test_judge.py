@@ -90,13 +90,13 @@ def test_articles_that_the_model_learned_from_are_warned_of(
     assert "no split 'foo'; it has train, validation, test, all" in capsys.readouterr().err
 
 
-def test_old_and_new_rows_of_one_corpus_are_not_mixed(
-    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_rows_that_are_in_no_part_of_the_run_are_left_out_and_told(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
     new = [{**row, "id": f"new-{row['id']}"} for row in articles(70)[60:]]
     path = write_jsonl(tmp_path / "mine.jsonl", [*articles(60), *new])
-    assert main(["evaluate", str(bundle.path), "--files", str(path)]) == 2
-    assert "corpus mine: 60 of 70 rows have ids of the corpus of that name" in capsys.readouterr().err
+    assert _judged(capsys, bundle, "--files", str(path))["articles"] == 9
+    assert "10 of 70 rows are in no part of the model's run: left out" in caplog.text
 
 
 def test_labels_may_lie_in_a_file_of_their_own(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -115,6 +115,8 @@ def test_what_is_only_practised_on_is_all_learned_from():
     rows = [{**row, "corpus": f"c{number % 2}"} for number, row in enumerate(_stories(40))]
     parts = split(dataset(rows), DEFAULT, 0, practice=["c1"])
     assert set(range(1, 40, 2)) < set(parts.train)
+    public = [*_public(["train", "validation"], "c1"), *_public(["train"] * 30, "c0")]
+    assert {0, 1} < set(split(dataset(public), DEFAULT, 0, practice=["c1"]).train)
     assert parts.validation
     assert parts.test
 
