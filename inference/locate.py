@@ -86,9 +86,14 @@ def registered_as(bundle: Path) -> tuple[str | None, str | None]:
 
 def _scratch() -> str:
     """A folder that is there until the process ends."""
-    folder, owner = mkdtemp(prefix="detente-"), os.getpid()
-    atexit.register(lambda: os.getpid() == owner and rmtree(folder, ignore_errors=True))  # not where a fork of it ends
+    folder = mkdtemp(prefix="detente-")
+    atexit.register(_removed, folder, os.getpid())
     return folder
+
+
+def _removed(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # and not a fork of it, which ends while others need the folder
+        rmtree(folder, ignore_errors=True)
 
 
 def _from_mlflow(uri: str) -> tuple[Path, str | None, str | None]:
