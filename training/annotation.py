@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inference.actors import ActorFinder, Mention
-from inference.document import Document
+from inference.document import Document, Pair
 from inference.errors import DetenteError
 from inference.schema import STANCE_LABELS, Article, Field
 
@@ -46,21 +46,21 @@ def annotate(article: Article, row: Mapping[str, Any], topics: Sequence[str], fi
     }
 
 
+def is_of(stance: Mapping[str, Any], document: Document, pair: Pair) -> bool:
+    """Whether a stance, as `training.corpora.FEATURES` has it, is between the actors of a pair and in its sentence."""
+    sentence = document.sentences[pair.sentence]
+    inside = stance["field"] == sentence.field and stance["start"] < sentence.end and sentence.start < stance["end"]
+    return inside and (stance["source"], stance["target"]) == (pair.source, pair.target)
+
+
 def _check_pairs(document: Document, stances: Sequence[Mapping[str, Any]]) -> None:
     """Make sure that every stance is of a sentence that names both of its actors.
 
     Raises:
         AnnotationError: one is not: its words are of several sentences, or an actor stands there inside another's name.
     """
-    pairs = [(document.sentences[pair.sentence], pair.source, pair.target) for pair in document.pairs]
     for stance in stances:
-        if not any(
-            (source, target) == (stance["source"], stance["target"])
-            and sentence.field == stance["field"]
-            and sentence.start < stance["end"]
-            and stance["start"] < sentence.end
-            for sentence, source, target in pairs
-        ):
+        if not any(is_of(stance, document, pair) for pair in document.pairs):
             words = document.article.field(stance["field"])[stance["start"] : stance["end"]]
             names = f"{stance['source']!r} and {stance['target']!r}"
             raise AnnotationError(f"`stances`: no single sentence of {words!r:.80} names both {names}")

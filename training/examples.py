@@ -13,6 +13,7 @@ from inference.heads import ACTORS, COUNTRY, STANCES, TOPICS, Head, actor_head
 from inference.schema import NEUTRAL, STANCE_LABELS, Article
 from models.base import UNLABELLED, Example, Labels
 
+from .annotation import is_of
 from .heads import MEASURED_WITH
 
 
@@ -104,10 +105,7 @@ def _stances(document: Document, row: Mapping[str, Any]) -> Labels:
         if row["all_actors"] and sentence.field == "text":
             classes[number] = STANCE_LABELS.index(NEUTRAL)
         for stance in row["stances"]:
-            inside = (
-                stance["field"] == sentence.field and stance["start"] < sentence.end and sentence.start < stance["end"]
-            )
-            if inside and (stance["source"], stance["target"]) == (pair.source, pair.target):
+            if is_of(stance, document, pair):
                 given.setdefault(number, set()).add(stance["label"])
     for number, labels in given.items():
         classes[number] = STANCE_LABELS.index(labels.pop()) if len(labels) == 1 else UNLABELLED

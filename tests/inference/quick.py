@@ -17,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 from inference.errors import ArticleError
 from inference.predictor import Input, Predictor, Wanted
 from inference.schema import Article, ModelInfo, Prediction
+from inference.tasks import Content, Place
 
 STEPS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate"}
 
@@ -56,6 +57,11 @@ class Quick(Predictor):
                 continue
             self._watch(article.id)
             yield Prediction(article.id, "ok", None, (), (), (), self.model)
+
+
+def rows(number: int, text: Any = "x") -> Iterator[tuple[Place, Content]]:
+    """So many articles, each with the place after it."""
+    return (((0, row), {"id": str(row), "text": text}) for row in range(1, number + 1))
 
 
 def killed_at(fatal: str, id: str) -> None:

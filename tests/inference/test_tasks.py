@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.errors import ArticleError
-from inference.tasks import Content, Place, Task, score, tasks
+from inference.tasks import Content, Task, score, tasks
 from inference.writing import format_of
 
-from .quick import Quick
+from .quick import Quick, rows
 
 LINES = format_of("-")
-
-
-def rows(number: int, text: Any = "x") -> Iterator[tuple[Place, Content]]:
-    return (((0, row), {"id": str(row), "text": text}) for row in range(1, number + 1))
 
 
 @given(st.integers(0, 900), st.sampled_from([1, 2, 3, 7, 100, 256, 300, 1000]), st.integers(0, 5))

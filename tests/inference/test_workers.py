@@ -14,13 +14,9 @@ from inference.tasks import Content, Place, Scored, tasks
 from inference.workers import WorkerError, scored
 from inference.writing import format_of
 
-from .quick import Quick, alive, killed_at, out_of_memory_at, workers
+from .quick import Quick, alive, killed_at, out_of_memory_at, rows, workers
 
 LINES = format_of("-")
-
-
-def rows(number: int, text: Any = "x") -> Iterator[tuple[Place, Content]]:
-    return (((0, row), {"id": str(row), "text": text}) for row in range(1, number + 1))
 
 
 def ids(done: Scored) -> list[str]:
