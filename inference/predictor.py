@@ -215,13 +215,13 @@ def _decisions(decisions: Decisions, wanted: Wanted) -> Decisions:
 
 
 def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
-    manifest = bundle.manifest
-    if manifest.windows is None:
-        from .linear_scorer import LinearScorer
+    from .linear_scorer import LinearScorer, TopicModel
 
+    manifest = bundle.manifest
+    topics = len(manifest.topics) if manifest.has(TOPICS) else 0
+    if manifest.windows is None:
         if device != "cpu":
             raise InputError(f"{bundle.path}: is linear, for CPUs")
-        topics = len(manifest.topics) if manifest.has(TOPICS) else 0
         return LinearScorer.load(bundle.path / SKOPS, topics)
     from .window_scorer import WindowScorer
     from .windows import Windower
@@ -230,7 +230,8 @@ def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
         raise InputError(f"{bundle.path}: is in 8-bit integers, for CPUs; train it with `--set model.precision=fp32`")
     windower = Windower.from_file(bundle.path / TOKENIZER, manifest.windows)
     heads = Heads.from_file(bundle.path / HEADS, manifest.heads)
-    return WindowScorer.of_onnx(windower, heads, bundle.path / ONNX, threads, device)
+    words = TopicModel.load(bundle.path / SKOPS, topics) if SKOPS in manifest.files else None
+    return WindowScorer.of_onnx(windower, heads, bundle.path / ONNX, threads, device, words)
 
 
 def _actors(document: Document) -> tuple[Actor, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from .decode import Floats
 from .document import Document
 from .errors import BundleError, InputError
 from .heads import ACTORS, STANCES, TOPICS, Head, Heads, States
+from .linear_scorer import TopicModel
 from .schema import NEUTRAL, STANCE_LABELS
 from .scorer import Reading, Scorer, Scores
 from .windows import Batch, Range, Window, Windower, batches, collate, placed
@@ -32,6 +34,10 @@ _SURE = 30.0
 _SLOW = ["SkipLayerNormFusion"]
 """Of ONNX Runtime's rewritings: on a CPU a sum and a normalisation apart take a third of the fused one's time."""
 
+_EXACT = ("session.x64quantprecision", "1")
+"""Without it, sums of 8-bit products overflow on a CPU that has AVX2 or AVX512 and no VNNI, so that a bundle would not
+score there as it did where it was checked."""
+
 
 class WindowScorer(Scorer):
     """Cuts documents into windows, runs an encoder on batches of them, and reads the heads off its states.
@@ -41,27 +47,46 @@ class WindowScorer(Scorer):
         heads: what is read off.
         encode: the encoder, in ONNX Runtime or torch.
         batch_tokens: tokens of a batch at most, padding included; a batch has one window at least.
+        words: what the words of an article say of its topics, which is added to what its states say; None for nothing.
     """
 
-    def __init__(self, windower: Windower, heads: Heads, encode: Encode, batch_tokens: int = BATCH_TOKENS) -> None:
+    def __init__(
+        self,
+        windower: Windower,
+        heads: Heads,
+        encode: Encode,
+        batch_tokens: int = BATCH_TOKENS,
+        words: TopicModel | None = None,
+    ) -> None:
         self._windower = windower
         self._heads = heads
         self._encode = encode
         self._batch_tokens = batch_tokens
+        self._words = words
 
     @classmethod
     def of_onnx(
-        cls, windower: Windower, heads: Heads, model: Path, threads: int | None = None, device: str = "cpu"
+        cls,
+        windower: Windower,
+        heads: Heads,
+        model: Path,
+        threads: int | None = None,
+        device: str = "cpu",
+        words: TopicModel | None = None,
     ) -> WindowScorer:
         """A scorer by ONNX Runtime, see `onnx_encode`."""
         encode = onnx_encode(model, threads, device)
-        return cls(windower, heads, encode, ONE_BY_ONE if device == "cpu" else BATCH_TOKENS)
+        return cls(windower, heads, encode, ONE_BY_ONE if device == "cpu" else BATCH_TOKENS, words)
 
     def read(self, documents: Sequence[Document], others: bool = False) -> list[Reading]:
         """See `Scorer.read`; what is kept is every window with its token states."""
         cut = [self._windower.cut(document) for document in documents]
         states = iter(self._states([window for windows in cut for window in windows]))
-        return [self._reading(windows, [next(states) for _ in windows], others) for windows in cut]
+        readings = [self._reading(windows, [next(states) for _ in windows], others) for windows in cut]
+        if self._words is None:
+            return readings
+        said = self._words.scores(documents)
+        return [replace(each, topics=each.topics + row) for each, row in zip(readings, said, strict=True)]
 
     def score_pairs(
         self, documents: Sequence[Document], readings: Sequence[Reading], others: bool = False
@@ -147,6 +172,7 @@ def onnx_encode(model: Path, threads: int | None = None, device: str = "cpu") ->
         raise InputError(f"device {device}: this onnxruntime has none; `pip install onnxruntime-gpu` has it")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry(*_EXACT)
     try:
         session = ort.InferenceSession(str(model), options, providers=[providers[device]], disabled_optimizers=_SLOW)
     except Exception as error:  # onnxruntime's errors have no base of their own

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from accelerate.utils import set_seed
 
-from inference.heads import Head
+from inference.heads import TOPICS, Head
 
 from .base import Epoch, Example
 from .checkpoint import Checkpoint
 from .finetune import Finetuner
+from .linear import topics_by_words
 from .network import WindowNetwork
 from .settings import EncoderModel, Trainer
 from .sources import freeze_layers, load_encoder, mask_token, renew_layers
@@ -49,7 +50,11 @@ class EncoderFamily(WindowedModel):
         super().__init__(WindowNetwork(encoder, heads, settings.dropout), windower, settings.encoder)
         mask = mask_token(settings.encoder) if trainer.hidden_actors else None
         self._finetuner = Finetuner(self._network, windower, trainer, seed, checkpoint, mask)
+        self._word_weight = settings.topic_words
+        self._seed = seed
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`."""
         self._finetuner.fit(train, validation, on_epoch)
+        if self._word_weight and (head := self._network.specs.get(TOPICS)):
+            self._words = topics_by_words(train, head, self._word_weight, self._seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import count, pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from inference.decode import Floats
 from inference.document import Document
 from inference.heads import STANCES, TOPICS, Head
 from inference.linear_scorer import LinearScorer, StanceModel, TopicModel
-from inference.masking import ARTICLE_WORD, PLACES, MaskedSentences, article_text
+from inference.masking import ARTICLE_WORD, PLACES, MaskedSentences, article_text, article_words
 from inference.ngrams import Ints, NgramModel, Words
 from inference.scorer import Scores
 
@@ -29,6 +29,9 @@ from .base import UNLABELLED, Epoch, Example
 from .settings import LinearModel
 
 _MASKED = r"\S+"
+
+_BESIDE_ENCODER = LinearModel(family="linear", topic_ngrams=1, topic_c=30.0)
+"""Of the words that help an encoder: single ones, since it reads their order itself."""
 
 
 class LinearFamily:
@@ -132,15 +135,38 @@ def pair_words(document: Document) -> list[tuple[str, str]]:
     return [(" ".join(words[start:end]), " ".join(marked[start:end])) for start, end in ends]
 
 
-def topic_model(pipeline: Pipeline) -> TopicModel:
-    """What scores as a fitted pipeline of topics does."""
+def topics_by_words(train: Sequence[Example], head: Head, weight: float, seed: int) -> TopicModel | None:
+    """What the words of articles say of their topics, to be added to what an encoder says.
+
+    The encoder is sure of what it has learned by heart; word by word a regression errs elsewhere, and the sum errs less
+    than either.
+
+    Args:
+        train: examples to learn from.
+        head: of topics.
+        weight: of its scores beside the encoder's.
+        seed: of the solver.
+
+    Returns:
+        The model; None where no word stands in two articles whose topics are labelled.
+    """
+    labelled = [example for example in train if example.topics is not None and example.epochs is None]
+    articles = Counter(word for example in labelled for word in set(article_words(example.document)))
+    if max(articles.values(), default=0) < _BESIDE_ENCODER.min_articles:
+        return None
+    return topic_model(LinearFamily(_BESIDE_ENCODER, [head], seed).fit_topics(labelled), weight)
+
+
+def topic_model(pipeline: Pipeline, weight: float = 1.0) -> TopicModel:
+    """What scores as a fitted pipeline of topics does, times a weight."""
     vectorizer, regressions = (step for _, step in pipeline.steps)
     words = _words(vectorizer)
     # Of a topic that all articles have, or none, scikit-learn's predictor is the constant `y_`.
     none = np.zeros(len(vectorizer.vocabulary_))
     weights = np.stack([each.coef_[0] if hasattr(each, "coef_") else none for each in regressions.estimators_])
     intercept = [each.intercept_[0] if hasattr(each, "intercept_") else each.y_[0] for each in regressions.estimators_]
-    return TopicModel(words, _ngrams(vectorizer, words, weights), np.array(intercept, dtype=np.float64))
+    ngrams = _ngrams(vectorizer, words, weight * weights)
+    return TopicModel(words, ngrams, weight * np.array(intercept, dtype=np.float64))
 
 
 def stance_model(pipeline: Pipeline) -> StanceModel:

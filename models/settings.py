@@ -103,6 +103,8 @@ class EncoderModel(Settings):
     """Bottom layers of the encoder that stay as they are, with all embeddings; a step takes less for each."""
     freeze_embeddings: bool = True
     """Whether word embeddings keep their pre-trained values."""
+    topic_words: float = Field(default=0.5, ge=0)
+    """Weight of a regression on the words of an article, added to the encoder's scores of topics; 0 for none."""
 
 
 Model = Annotated[LinearModel | EmbeddingModel | EncoderModel, Field(discriminator="family")]

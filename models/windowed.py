@@ -8,11 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import skops.io
 from safetensors.numpy import save_file
 from transformers import AutoTokenizer
 
-from inference.bundle import HEADS, ONNX, TOKENIZER
+from inference.bundle import HEADS, ONNX, SKOPS, TOKENIZER
 from inference.document import Document
+from inference.heads import TOPICS
+from inference.linear_scorer import TopicModel
 from inference.scorer import Scores
 from inference.window_scorer import WindowScorer
 from inference.windows import Windower, WindowSettings
@@ -29,12 +32,16 @@ class WindowedModel:
         network: the encoder with its heads.
         windower: cuts documents as the network was trained to read them.
         source: where the encoder came from.
+        words: what the words of an article add to its topics' scores, None for nothing.
     """
 
-    def __init__(self, network: WindowNetwork, windower: Windower, source: EncoderSource) -> None:
+    def __init__(
+        self, network: WindowNetwork, windower: Windower, source: EncoderSource, words: TopicModel | None = None
+    ) -> None:
         self._network = network
         self._windower = windower
         self._source = source
+        self._words = words
 
     @property
     def windows(self) -> WindowSettings:
@@ -43,7 +50,7 @@ class WindowedModel:
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Model.score`."""
-        return window_scorer(self._network, self._windower).score(documents, others)
+        return window_scorer(self._network, self._windower, self._words).score(documents, others)
 
     def encoder_facts(self) -> dict[str, Any]:
         """See `Model.encoder_facts`."""
@@ -56,12 +63,14 @@ class WindowedModel:
 
     def quantized(self, documents: Sequence[Document]) -> QuantizedModel:
         """See `Family.quantized`."""
-        return QuantizedModel(self._network, self._windower, self._source, documents)
+        return QuantizedModel(self._network, self._windower, self._source, self._words, documents)
 
     def export(self, directory: Path) -> None:
         """See `Model.export`."""
         self._export_encoder(directory / ONNX)
         save_file(self._network.head_weights(), directory / HEADS)
+        if self._words is not None:
+            skops.io.dump({TOPICS: self._words.to_arrays()}, directory / SKOPS)
         self._windower.save(directory / TOKENIZER)
 
     def _export_encoder(self, path: Path) -> None:
@@ -75,22 +84,28 @@ class QuantizedModel(WindowedModel):
         network: fitted; its heads stay in fp32.
         windower: cuts documents.
         source: where the encoder came from.
+        words: see `WindowedModel`.
         documents: whose windows, the first of each, tell how wide channels are.
     """
 
     def __init__(
-        self, network: WindowNetwork, windower: Windower, source: EncoderSource, documents: Sequence[Document]
+        self,
+        network: WindowNetwork,
+        windower: Windower,
+        source: EncoderSource,
+        words: TopicModel | None,
+        documents: Sequence[Document],
     ) -> None:
         from .quantize import quantize
 
-        super().__init__(network, windower, source)
+        super().__init__(network, windower, source, words)
         self._folder = TemporaryDirectory()
         self._path = Path(self._folder.name) / ONNX
         full = self._path.with_name("full.onnx")
         export_onnx(network.encoder, full)
         quantize(full, self._path, [windower.cut(document)[0] for document in documents])
         full.unlink()
-        self._scorer = WindowScorer.of_onnx(windower, network.numpy_heads(), self._path)
+        self._scorer = WindowScorer.of_onnx(windower, network.numpy_heads(), self._path, words=words)
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Model.score`."""
@@ -100,6 +115,6 @@ class QuantizedModel(WindowedModel):
         shutil.copyfile(self._path, path)
 
 
-def window_scorer(network: WindowNetwork, windower: Windower) -> WindowScorer:
+def window_scorer(network: WindowNetwork, windower: Windower, words: TopicModel | None = None) -> WindowScorer:
     """Scores by the network's weights of now."""
-    return WindowScorer(windower, network.numpy_heads(), torch_encode(network.encoder))
+    return WindowScorer(windower, network.numpy_heads(), torch_encode(network.encoder), words=words)

@@ -89,10 +89,17 @@ def make_family(encoder_folder: Path) -> MakeFamily:
         seed: int = SEED,
         heads: Sequence[Head] = HEADS,
         frozen_layers: int = 0,
+        topic_words: float = 0.5,
         **trainer: object,
     ) -> EncoderFamily:
         source = EncoderSource(path=encoder_folder)
-        model = EncoderModel(family="encoder", encoder=source, max_tokens=WINDOW, frozen_layers=frozen_layers)
+        model = EncoderModel(
+            family="encoder",
+            encoder=source,
+            max_tokens=WINDOW,
+            frozen_layers=frozen_layers,
+            topic_words=topic_words,
+        )
         return EncoderFamily(model, Trainer.model_validate({**SETTINGS, **trainer}), heads, seed, checkpoint)
 
     return make
