@@ -82,14 +82,14 @@ def validation() -> list[Example]:
 
 @pytest.fixture(scope="session")
 def make_family(encoder_folder: Path) -> MakeFamily:
-    """Makes an unfitted encoder family; keywords are trainer settings."""
+    """Makes an unfitted encoder family, whose topics no words help; keywords are trainer settings."""
 
     def make(
         checkpoint: Checkpoint | None = None,
         seed: int = SEED,
         heads: Sequence[Head] = HEADS,
         frozen_layers: int = 0,
-        topic_words: float = 0.5,
+        topic_words: float = 0.0,
         **trainer: object,
     ) -> EncoderFamily:
         source = EncoderSource(path=encoder_folder)
@@ -124,7 +124,7 @@ def exported(
 ) -> tuple[EncoderFamily, Bundle]:
     """A family with heads of every kind after one epoch, and its bundle."""
     heads = [*HEADS, *OTHERS]
-    family = make_family(epochs=1, heads=heads)
+    family = make_family(epochs=1, heads=heads, topic_words=0.5)
     family.fit([*train, *sentences(12)], validation, lambda number, measured: None)
     place, facts = tmp_path_factory.mktemp("exported") / "bundle", manifest("encoder", family.windows, heads)
     return family, export_bundle(family, place, facts, LEXICON, {"README.md": "#"}, documents(validation))

@@ -50,7 +50,7 @@ def test_words_say_nothing_of_stances(exported: tuple[EncoderFamily, Bundle], va
 
 
 def test_without_a_weight_a_bundle_holds_no_words(make_family: MakeFamily, train: list[Example], tmp_path: Path):
-    family = make_family(epochs=1, topic_words=0)
+    family = make_family(epochs=1)
     family.fit(train, train[:4], lambda number, measured: None)
     facts = manifest("encoder", family.windows)
     bundle = export_bundle(family, tmp_path / "bundle", facts, LEXICON, {}, documents(train))
@@ -62,7 +62,7 @@ def test_without_a_weight_a_bundle_holds_no_words(make_family: MakeFamily, train
 
 
 def test_a_model_of_stances_alone_holds_no_words(make_family: MakeFamily, train: list[Example], tmp_path: Path):
-    family = make_family(epochs=1, heads=HEADS[1:])
+    family = make_family(epochs=1, heads=HEADS[1:], topic_words=0.5)
     family.fit(train, train[:4], lambda number, measured: None)
     family.export(tmp_path)
     assert not (tmp_path / SKOPS).exists()
