@@ -17,7 +17,7 @@ from .heads import TOPICS, Head, Kind
 from .naming import Lexicon
 from .windows import WindowSettings
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Raise it when an older detente could misread a bundle, and say in CHANGELOG how to rebuild one."""
 
 MANIFEST = "manifest.json"

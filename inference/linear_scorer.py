@@ -1,12 +1,12 @@
-"""Scores documents by the linear family's TF-IDF models."""
+"""Scores documents by TF-IDF models: the linear family, and what helps an encoder with topics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from .ngrams import NgramModel, Words, checked
 from .schema import STANCE_LABELS
 from .scorer import Reading, Scorer, Scores
 from .skops_arrays import read_arrays
-
-Loaded = TypeVar("Loaded")
 
 _PAIRS = 1024
 """Pairs that are scored at once: what they need stays near the processor, and in bounds."""
@@ -39,15 +37,6 @@ class TopicModel:
     words: Words
     ngrams: NgramModel
     intercept: Floats
-
-    @classmethod
-    def load(cls, model: Path, topics: int) -> TopicModel:
-        """Read it from `model.skops`.
-
-        Raises:
-            BundleError: see `LinearScorer.load`.
-        """
-        return _loaded(model, lambda arrays: cls.from_arrays(arrays[TOPICS], topics))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], topics: int) -> TopicModel:
@@ -145,7 +134,10 @@ class LinearScorer(Scorer):
         Raises:
             BundleError: the file cannot be read, or holds anything but arrays, or arrays of wrong types or shapes.
         """
-        return _loaded(model, lambda arrays: cls.from_arrays(arrays, topics))
+        try:
+            return cls.from_arrays(read_arrays(model), topics)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); train it again") from error
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], topics: int) -> LinearScorer:
@@ -186,11 +178,3 @@ class LinearScorer(Scorer):
             Scores(reading.topics, stances[end - len(document.pairs) : end])
             for document, reading, end in zip(documents, readings, ends, strict=True)
         ]
-
-
-def _loaded(model: Path, make: Callable[[Any], Loaded]) -> Loaded:
-    """What is made of the arrays of a file."""
-    try:
-        return make(read_arrays(model))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{model}: cannot be loaded ({type(error).__name__}: {error}); train it again") from error

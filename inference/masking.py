@@ -1,4 +1,4 @@
-"""The words that the linear family reads, in training and in scoring alike."""
+"""The words that TF-IDF models read, in training and in scoring alike."""
 
 from __future__ import annotations
 

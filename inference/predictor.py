@@ -215,7 +215,7 @@ def _decisions(decisions: Decisions, wanted: Wanted) -> Decisions:
 
 
 def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
-    from .linear_scorer import LinearScorer, TopicModel
+    from .linear_scorer import LinearScorer
 
     manifest = bundle.manifest
     topics = len(manifest.topics) if manifest.has(TOPICS) else 0
@@ -230,7 +230,7 @@ def _scorer(bundle: Bundle, threads: int | None, device: str) -> Scorer:
         raise InputError(f"{bundle.path}: is in 8-bit integers, for CPUs; train it with `--set model.precision=fp32`")
     windower = Windower.from_file(bundle.path / TOKENIZER, manifest.windows)
     heads = Heads.from_file(bundle.path / HEADS, manifest.heads)
-    words = TopicModel.load(bundle.path / SKOPS, topics) if SKOPS in manifest.files else None
+    words = LinearScorer.load(bundle.path / SKOPS, topics) if SKOPS in manifest.files else None
     return WindowScorer.of_onnx(windower, heads, bundle.path / ONNX, threads, device, words)
 
 

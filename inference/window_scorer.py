@@ -1,26 +1,20 @@
-"""Scores documents by an encoder, each window read once."""
+"""Scores documents by an encoder, each window read once, and their topics by words as well."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import onnxruntime as ort
 
 from .decode import Floats
 from .document import Document
-from .errors import BundleError, InputError
 from .heads import ACTORS, STANCES, TOPICS, Head, Heads, States
-from .linear_scorer import TopicModel
+from .onnx_encoder import Encode, onnx_encode
 from .schema import NEUTRAL, STANCE_LABELS
 from .scorer import Reading, Scorer, Scores
-from .windows import Batch, Range, Window, Windower, batches, collate, placed
-
-Encode = Callable[[Batch], States]
-"""Token states of a batch, (B, T, H)."""
+from .windows import Range, Window, Windower, batches, collate, placed
 
 BATCH_TOKENS = 4096
 """Tokens of a batch in torch and on a GPU, padding included."""
@@ -31,13 +25,6 @@ is read alone is padded by nothing and cannot depend on its neighbours."""
 
 _SURE = 30.0
 
-_SLOW = ["SkipLayerNormFusion"]
-"""Of ONNX Runtime's rewritings: on a CPU a sum and a normalisation apart take a third of the fused one's time."""
-
-_EXACT = ("session.x64quantprecision", "1")
-"""Without it, sums of 8-bit products overflow on a CPU that has AVX2 or AVX512 and no VNNI, so that a bundle would not
-score there as it did where it was checked."""
-
 
 class WindowScorer(Scorer):
     """Cuts documents into windows, runs an encoder on batches of them, and reads the heads off its states.
@@ -47,7 +34,7 @@ class WindowScorer(Scorer):
         heads: what is read off.
         encode: the encoder, in ONNX Runtime or torch.
         batch_tokens: tokens of a batch at most, padding included; a batch has one window at least.
-        words: what the words of an article say of its topics, which is added to what its states say; None for nothing.
+        words: scores topics by words, which is added to what the states say of them; None for nothing.
     """
 
     def __init__(
@@ -56,7 +43,7 @@ class WindowScorer(Scorer):
         heads: Heads,
         encode: Encode,
         batch_tokens: int = BATCH_TOKENS,
-        words: TopicModel | None = None,
+        words: Scorer | None = None,
     ) -> None:
         self._windower = windower
         self._heads = heads
@@ -72,7 +59,7 @@ class WindowScorer(Scorer):
         model: Path,
         threads: int | None = None,
         device: str = "cpu",
-        words: TopicModel | None = None,
+        words: Scorer | None = None,
     ) -> WindowScorer:
         """A scorer by ONNX Runtime, see `onnx_encode`."""
         encode = onnx_encode(model, threads, device)
@@ -85,8 +72,8 @@ class WindowScorer(Scorer):
         readings = [self._reading(windows, [next(states) for _ in windows], others) for windows in cut]
         if self._words is None:
             return readings
-        said = self._words.scores(documents)
-        return [replace(each, topics=each.topics + row) for each, row in zip(readings, said, strict=True)]
+        said = self._words.read(documents)
+        return [replace(one, topics=one.topics + two.topics) for one, two in zip(readings, said, strict=True)]
 
     def score_pairs(
         self, documents: Sequence[Document], readings: Sequence[Reading], others: bool = False
@@ -153,34 +140,3 @@ def _unread(head: Head, pairs: int) -> Floats:
     """Scores of pairs that no window has held together: surely neutral where the head knows that label."""
     sure = [0.0 if label == NEUTRAL or NEUTRAL not in head.labels else -_SURE for label in head.labels]
     return np.tile(np.array(sure), (pairs, 1))
-
-
-def onnx_encode(model: Path, threads: int | None = None, device: str = "cpu") -> Encode:
-    """An encoder in ONNX.
-
-    Args:
-        model: path of the model.
-        threads: threads of ONNX Runtime; None leaves the choice to it.
-        device: "cpu" or "cuda".
-
-    Raises:
-        InputError: this ONNX Runtime cannot use the device.
-        BundleError: it cannot load the model.
-    """
-    providers = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-    if providers.get(device) not in ort.get_available_providers():
-        raise InputError(f"device {device}: this onnxruntime has none; `pip install onnxruntime-gpu` has it")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.add_session_config_entry(*_EXACT)
-    try:
-        session = ort.InferenceSession(str(model), options, providers=[providers[device]], disabled_optimizers=_SLOW)
-    except Exception as error:  # onnxruntime's errors have no base of their own
-        raise BundleError(f"{model}: onnxruntime {ort.__version__} cannot load it: {error}") from error
-
-    def encode(batch: Batch) -> npt.NDArray[np.float32]:
-        inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-        states: npt.NDArray[np.float32] = session.run(["states"], inputs)[0]
-        return states
-
-    return encode

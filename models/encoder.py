@@ -1,4 +1,4 @@
-"""The encoder family: a transformer fine-tuned with all heads at once."""
+"""The encoder family: a transformer fine-tuned with all heads at once, and words beside it for topics."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EncoderFamily(WindowedModel):
         self._seed = seed
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
-        """See `Family.fit`."""
+        """See `Family.fit`; the best epoch is the encoder's own, words come after it."""
         self._finetuner.fit(train, validation, on_epoch)
         if self._word_weight and (head := self._network.specs.get(TOPICS)):
             self._words = topics_by_words(train, head, self._word_weight, self._seed)

@@ -31,7 +31,7 @@ from .settings import LinearModel
 _MASKED = r"\S+"
 
 _BESIDE_ENCODER = LinearModel(family="linear", topic_ngrams=1, topic_c=30.0)
-"""Of the words that help an encoder: single ones, since it reads their order itself."""
+"""How words are learned that help an encoder: single ones, and closer than alone (docs/experiments.md)."""
 
 
 class LinearFamily:
@@ -135,8 +135,8 @@ def pair_words(document: Document) -> list[tuple[str, str]]:
     return [(" ".join(words[start:end]), " ".join(marked[start:end])) for start, end in ends]
 
 
-def topics_by_words(train: Sequence[Example], head: Head, weight: float, seed: int) -> TopicModel | None:
-    """What the words of articles say of their topics, to be added to what an encoder says.
+def topics_by_words(train: Sequence[Example], head: Head, weight: float, seed: int) -> LinearScorer | None:
+    """Scores topics by the words of articles, to be added to the scores of an encoder.
 
     The encoder is sure of what it has learned by heart; word by word a regression errs elsewhere, and the sum errs less
     than either.
@@ -148,13 +148,14 @@ def topics_by_words(train: Sequence[Example], head: Head, weight: float, seed: i
         seed: of the solver.
 
     Returns:
-        The model; None where no word stands in two articles whose topics are labelled.
+        The scorer; None where no word stands in two articles whose topics are labelled.
     """
     labelled = [example for example in train if example.topics is not None and example.epochs is None]
     articles = Counter(word for example in labelled for word in set(article_words(example.document)))
     if max(articles.values(), default=0) < _BESIDE_ENCODER.min_articles:
         return None
-    return topic_model(LinearFamily(_BESIDE_ENCODER, [head], seed).fit_topics(labelled), weight)
+    pipeline = LinearFamily(_BESIDE_ENCODER, [head], seed).fit_topics(labelled)
+    return LinearScorer(len(head.labels), topic_model(pipeline, weight))
 
 
 def topic_model(pipeline: Pipeline, weight: float = 1.0) -> TopicModel:

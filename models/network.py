@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from inference.heads import Head, Heads
+from inference.onnx_encoder import Encode
 from inference.shapes import SHAPES
-from inference.window_scorer import Encode
 from inference.windows import Batch, Window, collate
 
 from .attention import fused_attention

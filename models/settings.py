@@ -85,7 +85,7 @@ class EmbeddingModel(Settings):
 
 
 class EncoderModel(Settings):
-    """A transformer fine-tuned with a topic head and a stance head at once."""
+    """A transformer fine-tuned with a topic head and a stance head at once, and a regression on words beside it."""
 
     family: Literal["encoder"]
     encoder: EncoderSource
@@ -104,7 +104,8 @@ class EncoderModel(Settings):
     freeze_embeddings: bool = True
     """Whether word embeddings keep their pre-trained values."""
     topic_words: float = Field(default=0.5, ge=0)
-    """Weight of a regression on the words of an article, added to the encoder's scores of topics; 0 for none."""
+    """Weight of a regression on the words of an article, added to the encoder's scores of topics; 0 for none. It reads
+    each article once, whatever its corpus weighs, and rare topics count for more."""
 
 
 Model = Annotated[LinearModel | EmbeddingModel | EncoderModel, Field(discriminator="family")]

@@ -14,8 +14,7 @@ from transformers import AutoTokenizer
 
 from inference.bundle import HEADS, ONNX, SKOPS, TOKENIZER
 from inference.document import Document
-from inference.heads import TOPICS
-from inference.linear_scorer import TopicModel
+from inference.linear_scorer import LinearScorer
 from inference.scorer import Scores
 from inference.window_scorer import WindowScorer
 from inference.windows import Windower, WindowSettings
@@ -32,11 +31,11 @@ class WindowedModel:
         network: the encoder with its heads.
         windower: cuts documents as the network was trained to read them.
         source: where the encoder came from.
-        words: what the words of an article add to its topics' scores, None for nothing.
+        words: scores topics by words, see `models.linear.topics_by_words`; None for none.
     """
 
     def __init__(
-        self, network: WindowNetwork, windower: Windower, source: EncoderSource, words: TopicModel | None = None
+        self, network: WindowNetwork, windower: Windower, source: EncoderSource, words: LinearScorer | None = None
     ) -> None:
         self._network = network
         self._windower = windower
@@ -70,7 +69,7 @@ class WindowedModel:
         self._export_encoder(directory / ONNX)
         save_file(self._network.head_weights(), directory / HEADS)
         if self._words is not None:
-            skops.io.dump({TOPICS: self._words.to_arrays()}, directory / SKOPS)
+            skops.io.dump(self._words.to_arrays(), directory / SKOPS)
         self._windower.save(directory / TOKENIZER)
 
     def _export_encoder(self, path: Path) -> None:
@@ -93,7 +92,7 @@ class QuantizedModel(WindowedModel):
         network: WindowNetwork,
         windower: Windower,
         source: EncoderSource,
-        words: TopicModel | None,
+        words: LinearScorer | None,
         documents: Sequence[Document],
     ) -> None:
         from .quantize import quantize
@@ -115,6 +114,6 @@ class QuantizedModel(WindowedModel):
         shutil.copyfile(self._path, path)
 
 
-def window_scorer(network: WindowNetwork, windower: Windower, words: TopicModel | None = None) -> WindowScorer:
+def window_scorer(network: WindowNetwork, windower: Windower, words: LinearScorer | None = None) -> WindowScorer:
     """Scores by the network's weights of now."""
     return WindowScorer(windower, network.numpy_heads(), torch_encode(network.encoder), words=words)

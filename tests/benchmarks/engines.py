@@ -24,10 +24,11 @@ from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification
 from inference.bundle import TOKENIZER, Bundle
 from inference.document import Document
 from inference.heads import Heads
+from inference.onnx_encoder import Encode, session_options
 from inference.predictor import Predictor
 from inference.schema import Article
 from inference.threads import cores
-from inference.window_scorer import Encode, WindowScorer
+from inference.window_scorer import WindowScorer
 from inference.windows import Window, Windower
 from models.network import torch_encode
 
@@ -201,9 +202,8 @@ def _product_rate(kind: str, tokens: int = 1024, width: int = 384, inner: int = 
     outputs = [helper.make_tensor_value_info("y", out, (tokens, inner))]
     graph = helper.make_graph([node], "product", inputs, outputs, [numpy_helper.from_array(right, "w")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = cores()
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    serialized, options = model.SerializeToString(), session_options(cores())
+    session = ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
     times = []
     for _ in range(50):
         started = perf_counter()

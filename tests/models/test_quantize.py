@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from inference.bundle import HEADS as HEAD_FILE
 from inference.bundle import ONNX, Bundle
 from inference.document import Document
+from inference.onnx_encoder import onnx_encode
 from inference.predictor import Predictor
-from inference.window_scorer import onnx_encode
 from inference.windows import Window, collate
 from models.base import Example, Family
 from models.encoder import EncoderFamily
