@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from inference.heads import TOPICS
+
 from .recipe import SHIPPED, STARTER
 from .report import Report, field_figures
 
@@ -89,6 +91,8 @@ def _purpose(report: Report) -> str:
     made = "It has no encoder."
     if encoder is not None:
         made = f"Its encoder is {encoder['name']} ({encoder['parameters']:,} parameters), {_precision(report)}."
+    if recipe["model"].get("topic_words") and TOPICS in report.metrics["validation"]:
+        made += " A regression on the words of an article helps it with topics."
     return f"""
 # detente: {recipe["name"]}
 
