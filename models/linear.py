@@ -142,7 +142,8 @@ def topics_by_words(train: Sequence[Example], head: Head, weight: float, seed: i
     than either.
 
     Args:
-        train: examples to learn from.
+        train: examples to learn from, but those that are for the encoder's sake or that teachers have scored: their
+            scores are for the encoder to learn, not their labels.
         head: of topics.
         weight: of its scores beside the encoder's.
         seed: of the solver.
@@ -150,7 +151,8 @@ def topics_by_words(train: Sequence[Example], head: Head, weight: float, seed: i
     Returns:
         The scorer; None where no word stands in two articles whose topics are labelled.
     """
-    labelled = [example for example in train if example.topics is not None and example.epochs is None]
+    lasting = [example for example in train if example.epochs is None and head.name not in example.soft]
+    labelled = [example for example in lasting if example.topics is not None]
     articles = Counter(word for example in labelled for word in set(article_words(example.document)))
     if max(articles.values(), default=0) < _BESIDE_ENCODER.min_articles:
         return None

@@ -91,7 +91,8 @@ def _purpose(report: Report) -> str:
     made = "It has no encoder."
     if encoder is not None:
         made = f"Its encoder is {encoder['name']} ({encoder['parameters']:,} parameters), {_precision(report)}."
-    if recipe["model"].get("topic_words") and TOPICS in report.metrics["validation"]:
+    words = recipe["model"].get("topic_words") and not recipe["teachers"]
+    if words and TOPICS in report.metrics["validation"]:
         made += " A regression on the words of an article helps it with topics."
     return f"""
 # detente: {recipe["name"]}

@@ -82,7 +82,8 @@ def test_scores_go_with_the_weight(words: LinearScorer, train: list[Example]):
 def test_only_articles_that_a_model_is_for_teach_words(words: LinearScorer, train: list[Example]):
     silent = without_topics(examples(6, first=200))
     passing = [replace(each, epochs=1, topics=1 - each.topics) for each in train if each.topics is not None]
-    found = topics_by_words([*train, *silent, *passing], HEADS[0], 1.0, 3)
+    taught = [replace(each, epochs=None, soft={HEADS[0].name: np.zeros(3)}) for each in passing]
+    found = topics_by_words([*train, *silent, *passing, *taught], HEADS[0], 1.0, 3)
     assert found is not None
     np.testing.assert_array_equal(_topics(found, train), _topics(words, train))
 

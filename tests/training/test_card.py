@@ -60,10 +60,10 @@ def test_the_base_model_is_named_as_on_the_hub(report: Report, encoder: str, bas
     assert "22,713,216 parameters" in card
 
 
-@pytest.mark.parametrize(("weight", "told"), [(0.5, True), (0, False)])
-def test_a_card_says_that_words_help_an_encoder(report: Report, weight: float, told: bool) -> None:
+@pytest.mark.parametrize(("weight", "teachers", "told"), [(0.5, [], True), (0.5, ["a"], False), (0, [], False)])
+def test_a_card_says_that_words_help_an_encoder(report: Report, weight: float, teachers: list[str], told: bool) -> None:
     encoder = {"name": "roberta-base", "sha256": None, "parameters": 1}
-    recipe = {**report.recipe, "model": {**report.recipe["model"], "topic_words": weight}}
+    recipe = {**report.recipe, "model": {**report.recipe["model"], "topic_words": weight}, "teachers": teachers}
     card = model_card(replace(report, encoder=encoder, recipe=recipe))
     assert ("A regression on the words of an article helps it" in card) == told
 
