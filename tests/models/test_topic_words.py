@@ -51,12 +51,10 @@ def test_words_say_nothing_of_stances(exported: tuple[EncoderFamily, Bundle], va
 def test_without_a_weight_a_bundle_holds_no_words(make_family: MakeFamily, train: list[Example], tmp_path: Path):
     family = make_family(epochs=1)
     family.fit(train, train[:4], lambda number, measured: None)
-    facts = manifest("encoder", family.windows)
-    bundle = export_bundle(family, tmp_path / "bundle", facts, LEXICON, {}, documents(train))
+    facts, read = manifest("encoder", family.windows), documents(train)
+    bundle = export_bundle(family, tmp_path / "bundle", facts, LEXICON, {}, read)
     assert SKOPS not in bundle.manifest.files
-    for one, other in zip(
-        Predictor(bundle).score(documents(train)), _without_words(bundle, documents(train)), strict=True
-    ):
+    for one, other in zip(Predictor(bundle).score(read), _without_words(bundle, read), strict=True):
         np.testing.assert_array_equal(one.topics, other.topics)
 
 
