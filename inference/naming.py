@@ -14,6 +14,7 @@ _TITLE = re.compile(
     r"^.*\b(?:Mr|Mrs|Ms|Miss|Dr|Sen|Sens|Rep|Reps|Gov|Lt|Col|Gen|Maj|Sgt|Capt|Adm|Prof|Sir|Lord|Lady|Dame|Judge|"
     r"Justice|Professor|Senator|Congressman|Congresswoman|Representative|Governor|Mayor|Rev|Reverend|Pope|Prince|"
     r"Princess|King|Queen|Sheikh|General|Admiral|Colonel|Captain|Sergeant|Ambassador|Director|Chairman|Chairwoman|"
+    r"Administrator|Commissioner|Superintendent|Chief|Sheriff|Father|Emperor|Empress|"
     r"Speaker|Leader|Whip|Republican|Democrat|Secretary(?: of (?:the )?\w+)?|Minister|President|Chancellor|Attorney|MP|"
     r"spokesman|spokeswoman|candidate|nominee|analyst|adviser|leader|former|then|the|The)\b\.?[\s-]+"
 )
@@ -30,6 +31,10 @@ _NO_PERSON = re.compile(
     r" (?:of|for|on)\b"
 )
 """What an organisation's name has, and a person with his title has not."""
+_GENERATION = re.compile(r",? (?:Jr\.?|Sr\.?|II|III|IV)$")
+"""What tells a person from a father of the same name."""
+_ARABIC = re.compile(r"^(?:al|el|as|ash|an|ad|ar)-(?=[A-Z])", re.IGNORECASE)
+"""The article in an Arabic name: "al-Bashir" is "Bashir" the next time."""
 _FIRST_NAME = re.compile(r"[A-Z][a-z]+$")
 _OFFICE = re.compile(
     r"\b(?:President|Premier|Chancellor|Minister|Secretary|Ambassador|[Ss]pokesman|[Ss]pokeswoman|Gen|General|Adm|"
@@ -136,15 +141,15 @@ class Namer:
         if words in _ORGANS and self._country:
             return self._country
         bare = _untitled(words)
-        if " " not in bare and (name := self._short(bare)):
+        if name := self._short(bare):
             return name
         if bare != words and (name := self._known(bare)):
             return name
         return _own(bare)
 
-    def _short(self, word: str) -> str | None:
-        """Whom a longer form says that one word names, by its last word, its initials or its first word."""
-        return self._last.get(folded(word)) or self._initials.get(word) or self._first.get(folded(word))
+    def _short(self, words: str) -> str | None:
+        """Whom a longer form says that words name, which are its last ones, its initials or its first word."""
+        return self._last.get(folded(words)) or self._initials.get(words) or self._first.get(folded(words))
 
     def _known(self, words: str) -> str | None:
         """Whom the lexicon, or a country before an office, says that words name."""
@@ -210,9 +215,10 @@ class Namer:
         """What shorter forms of a mention would be."""
         if len(words.split()) < 2:
             return
-        parts = _untitled(words).split()
+        parts = _GENERATION.sub("", _untitled(words)).split()
         if len(parts) > 1:
-            self._last.setdefault(folded(parts[-1]), name)
+            for end in (*(" ".join(parts[place:]) for place in range(1, len(parts))), _ARABIC.sub("", parts[-1])):
+                self._last.setdefault(folded(end), name)
             if len(parts) == 2 or self._lexicon.form(" ".join(parts)) in self._lexicon.people:
                 self._first.setdefault(folded(parts[0]), name)  # North Korea, Kim Jong Un
             initials = "".join(part[0] for part in re.split(r"[\s-]+", words) if part[:1].isupper())
@@ -246,4 +252,4 @@ def _untitled(words: str) -> str:
 def _own(words: str) -> str:
     """A name for an actor that nobody knows: its words, not in capitals, and without middle initials."""
     words = words.title() if words.isupper() and " " in words else words
-    return re.sub(r"(?<=\w )(?:[A-Z]\. )+|,? Jr\.?$", "", words)
+    return re.sub(r"(?<=\w )(?:[A-Z]\. )+|,? Jr\.?$", "", folded(words))

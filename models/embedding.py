@@ -54,6 +54,7 @@ class EmbeddingFamily(WindowedModel):
             stances = np.concatenate([example.stances for example in train])
             known = stances != UNLABELLED
             self._fit_stances(pairs[known], stances[known])
+        self.fit_words(train, self._settings.topic_words, self._seed)
 
     def _states(self, documents: Sequence[Document]) -> tuple[Floats, Floats]:
         """Mean states of articles, (documents, H), and joined states of all their pairs, (pairs, 3 H)."""

@@ -1,4 +1,4 @@
-"""The encoder family: a transformer fine-tuned with all heads at once, and words beside it for topics."""
+"""The encoder family: a transformer fine-tuned with all heads at once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from accelerate.utils import set_seed
 
-from inference.heads import TOPICS, Head
+from inference.heads import Head
 
 from .base import Epoch, Example
 from .checkpoint import Checkpoint
 from .finetune import Finetuner
-from .linear import topics_by_words
 from .network import WindowNetwork
 from .settings import EncoderModel, Trainer
 from .sources import freeze_layers, load_encoder, mask_token, renew_layers
@@ -50,11 +49,10 @@ class EncoderFamily(WindowedModel):
         super().__init__(WindowNetwork(encoder, heads, settings.dropout), windower, settings.encoder)
         mask = mask_token(settings.encoder) if trainer.hidden_actors else None
         self._finetuner = Finetuner(self._network, windower, trainer, seed, checkpoint, mask)
-        self._word_weight = settings.topic_words
+        self._topic_words = settings.topic_words
         self._seed = seed
 
     def fit(self, train: Sequence[Example], validation: Sequence[Example], on_epoch: Epoch) -> None:
         """See `Family.fit`; the best epoch is the encoder's own, words come after it."""
         self._finetuner.fit(train, validation, on_epoch)
-        if self._word_weight and (head := self._network.specs.get(TOPICS)):
-            self._words = topics_by_words(train, head, self._word_weight, self._seed)
+        self.fit_words(train, self._topic_words, self._seed)

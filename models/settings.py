@@ -67,15 +67,25 @@ class LinearModel(Settings):
 Precision = Literal["auto", "fp32"]
 
 
-class EmbeddingModel(Settings):
-    """A frozen encoder with logistic heads."""
+class WindowedSettings(Settings):
+    """What the families that read windows share: an encoder, and a regression on words beside it for topics."""
 
-    family: Literal["embedding"]
     encoder: EncoderSource
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of a window."""
     precision: Precision = "auto"
     """Of the bundle: `auto` takes 8-bit integers where the decisions on validation stay the same."""
+    topic_words: float = Field(default=0.5, ge=0)
+    """Weight of a regression on the words of an article, added to the encoder's scores of topics; 0 for none. It reads
+    each article once, whatever its corpus weighs, and rare topics count for more."""
+
+
+class EmbeddingModel(WindowedSettings):
+    """A frozen encoder with logistic heads."""
+
+    family: Literal["embedding"]
+    topic_words: float = Field(default=2.0, ge=0)
+    """See `WindowedSettings`; frozen states say less of topics than fine-tuned ones."""
     topic_c: float = Field(default=0.01, gt=0)
     """Inverse strength of regularisation of the topic head, on standardised states."""
     stance_c: float = Field(default=0.001, gt=0)
@@ -84,15 +94,10 @@ class EmbeddingModel(Settings):
     """Whether rare labels count for more."""
 
 
-class EncoderModel(Settings):
-    """A transformer fine-tuned with a topic head and a stance head at once, and a regression on words beside it."""
+class EncoderModel(WindowedSettings):
+    """A transformer fine-tuned with a topic head and a stance head at once."""
 
     family: Literal["encoder"]
-    encoder: EncoderSource
-    max_tokens: int = Field(default=256, ge=16)
-    """Tokens of a window."""
-    precision: Precision = "auto"
-    """Of the bundle: `auto` takes 8-bit integers where the decisions on validation stay the same."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the heads."""
     encoder_dropout: float | None = Field(default=None, ge=0, lt=1)
@@ -103,9 +108,6 @@ class EncoderModel(Settings):
     """Bottom layers of the encoder that stay as they are, with all embeddings; a step takes less for each."""
     freeze_embeddings: bool = True
     """Whether word embeddings keep their pre-trained values."""
-    topic_words: float = Field(default=0.5, ge=0)
-    """Weight of a regression on the words of an article, added to the encoder's scores of topics; 0 for none. It reads
-    each article once, whatever its corpus weighs, and rare topics count for more."""
 
 
 Model = Annotated[LinearModel | EmbeddingModel | EncoderModel, Field(discriminator="family")]

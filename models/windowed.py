@@ -14,11 +14,14 @@ from transformers import AutoTokenizer
 
 from inference.bundle import HEADS, ONNX, SKOPS, TOKENIZER
 from inference.document import Document
+from inference.heads import TOPICS
 from inference.linear_scorer import LinearScorer
 from inference.scorer import Scores
 from inference.window_scorer import WindowScorer
 from inference.windows import Windower, WindowSettings
 
+from .base import Example
+from .linear import topics_by_words
 from .network import WindowNetwork, export_onnx, torch_encode
 from .settings import EncoderSource
 from .sources import check_source, encoder_facts
@@ -46,6 +49,11 @@ class WindowedModel:
     def windows(self) -> WindowSettings:
         """See `Model.windows`."""
         return self._windower.settings
+
+    def fit_words(self, train: Sequence[Example], weight: float, seed: int) -> None:
+        """Learn topics by words as well, which are added to what the encoder says; a weight of 0 learns nothing."""
+        if weight and (head := self._network.specs.get(TOPICS)):
+            self._words = topics_by_words(train, head, weight, seed)
 
     def score(self, documents: Sequence[Document], others: bool = False) -> list[Scores]:
         """See `Model.score`."""

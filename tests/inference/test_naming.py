@@ -108,6 +108,22 @@ def test_a_short_form_is_whom_the_longer_one_is():
     assert names("Ohio", "Ohio Department of Transportation")[0] == "Ohio"
 
 
+@pytest.mark.parametrize(
+    ("long", "short", "name"),
+    [
+        ("Ayaan Hirsi Ali", "Hirsi Ali", "Ayaan Hirsi Ali"),
+        ("Judge Amy Berman Jackson", "Judge Berman Jackson", "Amy Berman Jackson"),
+        ("Center for Public Integrity", "Public Integrity", "Center for Public Integrity"),
+        ("Charles McCullough III", "Mr. McCullough", "Charles McCullough III"),
+        ("Naef al-Asaad", "Asaad", "Naef al-Asaad"),
+        ("Martin O’Malley", "O'Malley", "Martin O'Malley"),
+        ("Sheriff Paul Babeu", "Babeu", "Paul Babeu"),
+    ],
+)
+def test_the_last_words_are_whom_the_whole_name_is(long: str, short: str, name: str):
+    assert names(short, long) == [name, name]
+
+
 def test_initials_are_whom_the_long_form_is():
     assert names("Free Aceh Movement", "FAM", "XYZ") == ["Free Aceh Movement", "Free Aceh Movement", "XYZ"]
 
