@@ -94,9 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect = commands.add_parser("inspect", help="say what a bundle is", description="Say what a bundle is.")
     inspect.add_argument("model", metavar="MODEL", help=_MODEL)
-    inspect.add_argument("--json", action="store_true", help="print the manifest as it is")
-    inspect.add_argument("--min-precision", type=_share, metavar="P",
-                         help="say instead which thresholds reach this precision, and what they leave")  # fmt: skip
+    said = inspect.add_mutually_exclusive_group()
+    said.add_argument("--json", action="store_true", help="print the manifest as it is")
+    said.add_argument("--min-precision", type=_share, metavar="P",
+                      help="say instead which thresholds reach this precision, and what they leave")  # fmt: skip
     inspect.set_defaults(command=_inspect)
 
     show = commands.add_parser("show", help="score one article and show it", description="Score one article.")

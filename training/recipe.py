@@ -205,7 +205,8 @@ def read_yaml(path: Path) -> Any:
         RecipeError: it is missing or broken.
     """
     try:
-        return yaml.load(path.read_text("utf-8"), _UniqueKeys)  # noqa: S506 — a safe loader
+        with path.open(encoding="utf-8") as file:  # whose name errors tell
+            return yaml.load(file, _UniqueKeys)  # noqa: S506 — a safe loader
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -199,6 +199,13 @@ def test_inspect(bundle, capfd):
     assert capfd.readouterr().out == (bundle / "manifest.json").read_text("utf-8")
 
 
+def test_inspect_says_one_thing_at_a_time(bundle, capfd):
+    with pytest.raises(SystemExit) as left:
+        run("inspect", bundle, "--json", "--min-precision", "0.5")
+    assert left.value.code == 2
+    assert "--min-precision: not allowed with argument --json" in capfd.readouterr().err
+
+
 def test_show(linear_bundle, tmp_path, capfd):
     (tmp_path / "a.txt").write_text("Iran and Russia\n\nRussia praised Iran on Monday. Envoys met for talks.")
     assert run("show", tmp_path / "a.txt", "--model", linear_bundle) == 0

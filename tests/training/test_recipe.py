@@ -224,5 +224,5 @@ def test_a_recipe_cannot_be_changed(path: Path):
 def test_a_key_that_is_given_twice_is_refused(tmp_path):
     path = tmp_path / "twice.yaml"
     path.write_text("seed: 1\nmodel: {family: linear}\nseed: 2\n")
-    with pytest.raises(RecipeError, match="the key 'seed' is given twice"):
+    with pytest.raises(RecipeError, match=r"the key 'seed' is given twice\s+in .*twice\.yaml\", line 3"):
         load_recipe(path)
