@@ -28,16 +28,12 @@ def test_every_shipped_recipe_passes_the_check(monkeypatch: pytest.MonkeyPatch, 
     assert len(SHIPPED) >= 4
     assert main(["check", "--without-corpora", *map(str, SHIPPED)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{path}: ok, its corpora aside" for path in SHIPPED]
-    recipes = {path: load_recipe(path) for path in SHIPPED}
-    whole = [
-        path
-        for path, recipe in recipes.items()
-        if not recipe.teachers and not any(corpus.public for corpus in recipe.corpora)
-    ]
-    assert len(whole) >= 4
-    assert main(["check", *map(str, whole)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(": ok: ")[0] for line in lines] == [str(path) for path in whole]
+
+
+def test_a_shipped_recipe_passes_the_check_with_its_corpora(capsys: pytest.CaptureFixture[str]):
+    path = next(path for path in SHIPPED if path.stem == "linear")  # `make check` reads the corpora of all
+    assert main(["check", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: ok: ")
 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
