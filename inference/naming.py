@@ -33,8 +33,8 @@ _NO_PERSON = re.compile(
 """What an organisation's name has, and a person with his title has not."""
 _GENERATION = re.compile(r",? (?:Jr\.?|Sr\.?|II|III|IV)$")
 """What tells a person from a father of the same name."""
-_ARABIC = re.compile(r"^(?:al|el|as|ash|an|ad|ar)-(?=[A-Z])", re.IGNORECASE)
-"""The article in an Arabic name: "al-Bashir" is "Bashir" the next time."""
+_ARABIC = re.compile(r"^(?:[AaEe]l|[Aa](?:sh?|[dnr]))-(?=[A-Z])")
+"""The article in an Arabic name, which is left out the next time: "al-Bashir", "ash-Shabaab"."""
 _FIRST_NAME = re.compile(r"[A-Z][a-z]+$")
 _OFFICE = re.compile(
     r"\b(?:President|Premier|Chancellor|Minister|Secretary|Ambassador|[Ss]pokesman|[Ss]pokeswoman|Gen|General|Adm|"
@@ -217,7 +217,8 @@ class Namer:
             return
         parts = _GENERATION.sub("", _untitled(words)).split()
         if len(parts) > 1:
-            for end in (*(" ".join(parts[place:]) for place in range(1, len(parts))), _ARABIC.sub("", parts[-1])):
+            ends = [" ".join(parts[place:]) for place in range(1, len(parts))]
+            for end in (*ends, _ARABIC.sub("", parts[-1])):
                 self._last.setdefault(folded(end), name)
             if len(parts) == 2 or self._lexicon.form(" ".join(parts)) in self._lexicon.people:
                 self._first.setdefault(folded(parts[0]), name)  # North Korea, Kim Jong Un
