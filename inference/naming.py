@@ -251,6 +251,6 @@ def _untitled(words: str) -> str:
 
 
 def _own(words: str) -> str:
-    """A name for an actor that nobody knows: its words, not in capitals, and without middle initials."""
+    """A name for an actor that nobody knows: its words, not in capitals, plainly quoted, without middle initials."""
     words = words.title() if words.isupper() and " " in words else words
     return re.sub(r"(?<=\w )(?:[A-Z]\. )+|,? Jr\.?$", "", folded(words))
